@@ -1,0 +1,35 @@
+//! The words of Annals: events, streams, versions, positions, expectations, and the bytes of a
+//! commit. Pure data: no I/O, no clock, no threads.
+//!
+//! Everything above knows these words; the log below ([`annals-wal`]) does not.
+//!
+//! [`annals-wal`]: https://docs.rs/annals-wal
+
+pub mod limits;
+
+mod name;
+mod ordinal;
+mod stream_id;
+mod event_type;
+mod event_id;
+mod expected;
+mod event;
+mod append;
+mod query;
+mod store;
+mod wire;
+mod encode;
+mod decode;
+
+pub use append::{Append, Committed, InvalidAppend, Versions};
+pub use decode::{CommitHead, CommitView, EventView, Events, Malformed};
+pub use encode::{Encoder, StreamUse};
+pub use event::{NewEvent, RecordedEvent, Timestamp};
+pub use event_id::EventId;
+pub use event_type::{CodecId, EventType, SchemaVersion};
+pub use expected::{Conflict, ExpectedVersion};
+pub use name::InvalidName;
+pub use ordinal::{Position, StreamVersion};
+pub use query::{Direction, Filter, LogQuery, StreamQuery};
+pub use store::{AppendFailure, ReadFrom, Snapshot, Store};
+pub use stream_id::StreamId;

@@ -1,0 +1,124 @@
+//! A commit comes back from its body as it went in, and no other bytes are taken for one.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test")]
+
+use annals_event::{
+    Append, CodecId, CommitHead, CommitView, Encoder, EventId, Malformed, NewEvent, Position,
+    RecordedEvent, SchemaVersion, StreamId, StreamVersion, Timestamp,
+};
+use proptest::prelude::*;
+
+fn decode(body: &[u8], versions: &[u8], events: u32) -> Result<Vec<RecordedEvent>, Malformed> {
+    let time = Timestamp(42);
+    let head = CommitHead { log_id: 9 << 64, first: Position::new(100), events, time, versions };
+    CommitView::parse(head, body)?.events().map(|event| event?.to_owned()).collect()
+}
+
+/// The body, and the version before the commit of each stream: 10, 11, 12, ...
+fn encode(append: &Append) -> (Vec<u8>, Vec<u8>) {
+    let mut encoder = Encoder::default();
+    encoder.encode(append).unwrap();
+    let versions = (10_u64..).take(encoder.streams().len()).flat_map(u64::to_le_bytes).collect();
+    (encoder.body().to_vec(), versions)
+}
+
+fn arbitrary_event() -> impl Strategy<Value = NewEvent> {
+    let bytes = || prop::collection::vec(any::<u8>(), 0..200);
+    (0_u8..40, "[a-zé]{1,8}", any::<(u8, u16)>(), bytes(), bytes(), any::<[u8; 16]>()).prop_flat_map(
+        |(stream, tag, (codec, schema), payload, metadata, id)| {
+            (0..4_usize).prop_map(move |tags| {
+                let stream = StreamId::new(&format!("stream-{stream}")).unwrap();
+                let mut event = NewEvent::new(stream, "Happened", payload.clone())
+                    .unwrap()
+                    .with_codec(CodecId(codec % 3), SchemaVersion(schema % 2))
+                    .with_metadata(metadata.clone())
+                    .with_id(EventId::new(id));
+                event.tags = vec![tag.clone(); tags];
+                event
+            })
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_goes_in_comes_out(
+        mut events in prop::collection::vec(arbitrary_event(), 1..80),
+        with_ids: bool,
+    ) {
+        events.dedup_by_key(|event| event.id);
+        if !with_ids {
+            events.iter_mut().for_each(|event| event.id = None);
+        }
+        let append = Append::new().events(events.clone());
+        prop_assume!(append.validate().is_ok());
+        let (body, versions) = encode(&append);
+        prop_assert_eq!(body.len() % 8, 0);
+        let decoded = decode(&body, &versions, u32::try_from(events.len()).unwrap()).unwrap();
+        prop_assert_eq!(decoded.len(), events.len());
+        let mut first_seen: Vec<StreamId> = Vec::new();
+        for (index, (new, old)) in events.iter().zip(&decoded).enumerate() {
+            let position = Position::new(100 + u64::try_from(index).unwrap());
+            if !first_seen.contains(&new.stream) {
+                first_seen.push(new.stream.clone());
+            }
+            let before = events[..=index].iter().filter(|e| e.stream == new.stream).count();
+            let number = first_seen.iter().position(|seen| *seen == new.stream).unwrap();
+            prop_assert_eq!(&old.stream, &new.stream);
+            prop_assert_eq!(old.version, StreamVersion::new(u64::try_from(10 + number + before).unwrap()));
+            prop_assert_eq!(old.position, position);
+            prop_assert_eq!(old.id, new.id.unwrap_or(EventId::derived(9 << 64, position)));
+            prop_assert_eq!((old.codec, old.schema_version), (new.codec, new.schema_version));
+            prop_assert_eq!(&old.payload, &new.payload);
+            prop_assert_eq!(&old.metadata, &new.metadata);
+            prop_assert_eq!(&old.tags, &new.tags);
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_do_not_panic(
+        body in prop::collection::vec(any::<u8>(), 0..300),
+        streams in 0_usize..4,
+        events in 0_u32..100_000,
+    ) {
+        drop(decode(&body, &vec![0; streams * 8], events));
+    }
+
+    #[test]
+    fn damaged_bytes_do_not_panic_and_a_cut_body_is_refused(
+        events in prop::collection::vec(arbitrary_event(), 1..5),
+        at: prop::sample::Index,
+        xor in 1_u8..,
+    ) {
+        let mut append = Append::new().events(events);
+        append.events.iter_mut().for_each(|event| event.id = None);
+        let (mut body, versions) = encode(&append);
+        let count = u32::try_from(append.events.len()).unwrap();
+        let cut = at.index(body.len() / 8) * 8;
+        prop_assert!(decode(&body[..cut], &versions, count).is_err());
+        let index = at.index(body.len());
+        body[index] ^= xor;
+        drop(decode(&body, &versions, count));
+    }
+}
+
+#[test]
+fn many_streams_are_numbered_without_comparing_all_with_all() {
+    let events = (0..65_535_u32).map(|n| {
+        NewEvent::new(StreamId::new(&format!("s-{n}")).unwrap(), "Happened", "").unwrap()
+    });
+    let append = Append::new().events(events);
+    let (body, versions) = encode(&append);
+    let decoded = decode(&body, &versions, 65_535).unwrap();
+    assert_eq!(decoded[65_534].stream.as_str(), "s-65534");
+    assert_eq!(decoded[65_534].version, StreamVersion::new(10 + 65_534 + 1));
+}
+
+#[test]
+fn bytes_after_the_last_event_are_refused() {
+    let append =
+        Append::new().event(NewEvent::new(StreamId::new("s").unwrap(), "T", "xyz").unwrap());
+    let (mut body, versions) = encode(&append);
+    assert!(decode(&body, &versions, 1).is_ok());
+    body.extend_from_slice(&[0; 8]);
+    assert_eq!(decode(&body, &versions, 1), Err(Malformed("it has more bytes than its events")));
+}
