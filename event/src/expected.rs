@@ -82,8 +82,7 @@ mod tests {
                 .iter()
                 .map(|e| [e.holds(StreamVersion::ZERO), e.holds(StreamVersion::new(2))])
                 .collect();
-        let expected =
-            [[true, true], [true, false], [false, true], [true, false], [false, true]];
+        let expected = [[true, true], [true, false], [false, true], [true, false], [false, true]];
         assert_eq!(held, expected);
     }
 }

@@ -7,19 +7,19 @@
 
 pub mod limits;
 
+mod append;
+mod decode;
+mod encode;
+mod event;
+mod event_id;
+mod event_type;
+mod expected;
 mod name;
 mod ordinal;
-mod stream_id;
-mod event_type;
-mod event_id;
-mod expected;
-mod event;
-mod append;
 mod query;
 mod store;
+mod stream_id;
 mod wire;
-mod encode;
-mod decode;
 
 pub use append::{Append, Committed, InvalidAppend, Versions};
 pub use decode::{CommitHead, CommitView, EventView, Events, Malformed};

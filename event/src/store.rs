@@ -68,8 +68,5 @@ pub trait Store: Send + Sync {
     ) -> impl Future<Output = Result<Committed, AppendFailure<Self::Error>>> + Send;
 
     /// Returns when everything up to `position` is durable.
-    fn settle(
-        &self,
-        position: Position,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    fn settle(&self, position: Position) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }

@@ -23,8 +23,8 @@ fn encode(append: &Append) -> (Vec<u8>, Vec<u8>) {
 
 fn arbitrary_event() -> impl Strategy<Value = NewEvent> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..200);
-    (0_u8..40, "[a-zé]{1,8}", any::<(u8, u16)>(), bytes(), bytes(), any::<[u8; 16]>()).prop_flat_map(
-        |(stream, tag, (codec, schema), payload, metadata, id)| {
+    (0_u8..40, "[a-zé]{1,8}", any::<(u8, u16)>(), bytes(), bytes(), any::<[u8; 16]>())
+        .prop_flat_map(|(stream, tag, (codec, schema), payload, metadata, id)| {
             (0..4_usize).prop_map(move |tags| {
                 let stream = StreamId::new(&format!("stream-{stream}")).unwrap();
                 let mut event = NewEvent::new(stream, "Happened", payload.clone())
@@ -35,8 +35,7 @@ fn arbitrary_event() -> impl Strategy<Value = NewEvent> {
                 event.tags = vec![tag.clone(); tags];
                 event
             })
-        },
-    )
+        })
 }
 
 proptest! {
@@ -103,9 +102,8 @@ proptest! {
 
 #[test]
 fn many_streams_are_numbered_without_comparing_all_with_all() {
-    let events = (0..65_535_u32).map(|n| {
-        NewEvent::new(StreamId::new(&format!("s-{n}")).unwrap(), "Happened", "").unwrap()
-    });
+    let events = (0..65_535_u32)
+        .map(|n| NewEvent::new(StreamId::new(&format!("s-{n}")).unwrap(), "Happened", "").unwrap());
     let append = Append::new().events(events);
     let (body, versions) = encode(&append);
     let decoded = decode(&body, &versions, 65_535).unwrap();

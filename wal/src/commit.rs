@@ -1,0 +1,236 @@
+//! The commit path below the sequencer: a group is taken, written, synced, published.
+//!
+//! 1. Whoever leads takes the writer: a caller that blocks, in its own thread, or the flusher for
+//!    callers that do not.
+//! 2. It takes the group that gathered in the tail; the next one gathers meanwhile.
+//! 3. One write and one sync for each segment in the group, nearly always one.
+//! 4. The watermark rises: those who waited for this group go on.
+//! 5. If another group gathered, one of those who wait for it is woken to lead.
+//!
+//! The order of locks: `writer`, then `tail`, then `segments`. The first failure poisons: nothing
+//! is published after it.
+
+use std::{
+    io,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, Thread},
+};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    address::Address,
+    background::Background,
+    environment::Threads,
+    error::Failure,
+    num::to_u64,
+    options::{LogOptions, SyncPolicy},
+    prepare::Preparer,
+    segment::Segment,
+    storage::{self, Directory},
+    tail::{Group, Part, Tail},
+    watermark::Watermark,
+};
+
+/// What callers, the flusher and the helper share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) options: LogOptions,
+    pub(crate) log_id: u128,
+    /// All segments, in order; the last is the tail's.
+    pub(crate) segments: RwLock<Vec<Arc<Segment>>>,
+    pub(crate) tail: Mutex<Tail>,
+    pub(crate) watermark: Watermark,
+    pub(crate) preparer: Arc<Preparer>,
+    pub(crate) background: Background,
+    /// Whoever holds it writes; nobody else holds a writable file.
+    pub(crate) writer: Mutex<Writer>,
+    pub(crate) flusher: Flusher,
+    pub(crate) counters: Counters,
+}
+
+/// How often what happened; for statistics only.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) groups: std::sync::atomic::AtomicU64,
+    pub(crate) syncs: std::sync::atomic::AtomicU64,
+}
+
+/// What only the leader knows.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// Everything before is synced.
+    pub(crate) durable: Address,
+    /// The segment that has bytes which are written and not synced.
+    pub(crate) unsynced: Option<(Arc<Segment>, u64)>,
+}
+
+impl Shared {
+    /// Writes the group that gathered, if nobody else is at it. Says whether there was one.
+    pub(crate) fn lead(&self) -> bool {
+        let Some(mut writer) = self.writer.try_lock() else { return false };
+        let led = self.commit(&mut writer);
+        drop(writer);
+        self.hand_over();
+        led
+    }
+
+    /// As [`Shared::lead`], after whoever is at it.
+    pub(crate) fn lead_next(&self) -> bool {
+        let led = self.commit(&mut self.writer.lock());
+        self.hand_over();
+        led
+    }
+
+    /// Wakes one of those who wait for the group that gathers. Callers that do not block have
+    /// told the flusher themselves.
+    fn hand_over(&self) {
+        let gathering = {
+            let tail = self.tail.lock();
+            (!tail.gathering.is_empty()).then_some(tail.group)
+        };
+        if let Some(group) = gathering {
+            self.watermark.wake_leader(group);
+        }
+    }
+
+    fn commit(&self, writer: &mut Writer) -> bool {
+        if self.watermark.failure().is_some() {
+            return false;
+        }
+        let Some(group) = self.tail.lock().take() else { return false };
+        let _guard = PoisonOnPanic(self);
+        match self.write(&group, writer) {
+            Ok(()) => {
+                let Group { number, parts, last_record } = group;
+                drop(parts);
+                self.tail.lock().written(writer.durable);
+                self.watermark.publish(number, last_record);
+            }
+            Err(failure) => self.watermark.fail(failure),
+        }
+        // Relaxed: nothing is inferred from a count.
+        self.counters.groups.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    fn write(&self, group: &Group, writer: &mut Writer) -> Result<(), Failure> {
+        let last = group.parts.len().saturating_sub(1);
+        for (index, part) in group.parts.iter().enumerate() {
+            let end = part.start + to_u64(part.bytes.len());
+            let failed = |action| move |error: io::Error| part.segment.failure(action, error);
+            storage::write_all(&*part.segment.file, part.start, &part.bytes)
+                .map_err(failed("write"))?;
+            part.segment.publish(end);
+            writer.unsynced = Some((part.segment.clone(), end));
+            // A segment that ends, and one that begins, are synced whatever the policy.
+            let must_sync = index < last || part.prepared_name.is_some();
+            if must_sync || self.options.sync_policy == SyncPolicy::Always {
+                self.sync(writer)?;
+            }
+            if let Some(prepared_name) = &part.prepared_name {
+                self.name(part, prepared_name).map_err(failed("name"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a segment that is durable its name, durably.
+    fn name(&self, part: &Part, prepared_name: &str) -> io::Result<()> {
+        self.directory.rename(prepared_name, &Segment::name(part.segment.header.first_record))?;
+        self.directory.sync()
+    }
+
+    /// Syncs what is written.
+    fn sync(&self, writer: &mut Writer) -> Result<(), Failure> {
+        let Some((segment, end)) = writer.unsynced.take() else { return Ok(()) };
+        self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        segment.file.sync_data().map_err(|error| segment.failure("sync", error))?;
+        writer.durable = Address { segment: segment.header.segment, offset: end };
+        Ok(())
+    }
+
+    /// Syncs what is written, under the policies that acknowledge before.
+    pub(crate) fn sync_now(&self) {
+        let mut writer = self.writer.lock();
+        if self.watermark.failure().is_none() {
+            match self.sync(&mut writer) {
+                Ok(()) => self.tail.lock().durable = writer.durable,
+                Err(failure) => self.watermark.fail(failure),
+            }
+        }
+        drop(writer);
+        self.hand_over();
+    }
+
+    /// Has the group that gathers written by the flusher.
+    pub(crate) fn flush_soon(&self) {
+        match self.options.threads {
+            Threads::Background => self.flusher.wake(),
+            Threads::Inline => drop(self.lead()),
+        }
+    }
+}
+
+/// A panic between taking a group and publishing it must not leave its waiters waiting.
+struct PoisonOnPanic<'a>(&'a Shared);
+
+impl Drop for PoisonOnPanic<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let source = Arc::new(io::Error::other("a panic in the writer"));
+            let file = self.0.directory.display("");
+            self.0.watermark.fail(Failure { action: "write to", file, source });
+        }
+    }
+}
+
+/// How the flusher is told to work and to stop.
+#[derive(Debug, Default)]
+pub(crate) struct Flusher {
+    wanted: AtomicBool,
+    stopping: AtomicBool,
+    thread: OnceLock<Thread>,
+}
+
+impl Flusher {
+    fn wake(&self) {
+        // AcqRel pairs with the swap in `run`: the flusher sees the frames of who woke it.
+        if !self.wanted.swap(true, Ordering::AcqRel)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        // Release pairs with the Acquire in `run`.
+        self.stopping.store(true, Ordering::Release);
+        self.wake();
+    }
+}
+
+/// The flusher's thread: writes groups for callers that do not block, and syncs in intervals.
+pub(crate) fn run_flusher(shared: &Shared) {
+    // Set once: this is the only thread that runs this.
+    drop(shared.flusher.thread.set(thread::current()));
+    loop {
+        if shared.flusher.wanted.swap(false, Ordering::AcqRel) {
+            while shared.lead_next() {}
+        }
+        if shared.flusher.stopping.load(Ordering::Acquire) {
+            return;
+        }
+        match shared.options.sync_policy {
+            SyncPolicy::Interval(interval) => {
+                thread::park_timeout(interval);
+                shared.sync_now();
+            }
+            SyncPolicy::Always | SyncPolicy::Never => thread::park(),
+        }
+    }
+}

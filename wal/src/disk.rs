@@ -1,0 +1,180 @@
+//! A directory of the file system.
+
+use std::{
+    fs::{self, DirBuilder, TryLockError},
+    io::{self, Read, Write},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, FileExt},
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustix::fs::{AtFlags, Mode, OFlags};
+
+use crate::{
+    map::Map,
+    num::to_usize,
+    storage::{Access, Directory, File, LockError, WriterLock},
+};
+
+/// The file that the writer of a directory holds locked. It is never removed: a removed lock
+/// file could be locked twice.
+const LOCK: &str = "annals.lock";
+
+/// A directory of the file system, held open: it stays the same one even if it is moved.
+#[derive(Debug)]
+pub struct Disk {
+    directory: OwnedFd,
+    path: PathBuf,
+}
+
+impl Disk {
+    /// Opens a directory; creates it, with its parents, if it is missing.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        if !path.is_dir() {
+            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+            // The new name must outlive a power failure as much as what is put into it.
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            rustix::fs::fsync(open_directory(parent.unwrap_or(Path::new(".")))?)?;
+        }
+        Self::open(path)
+    }
+
+    /// Opens a directory that exists.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { directory: open_directory(path)?, path: path.to_owned() })
+    }
+
+    fn open_file(&self, name: &str, flags: OFlags) -> io::Result<DiskFile> {
+        // NONBLOCK: opening a FIFO that someone put there must not hang.
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let file = fs::File::from(rustix::fs::openat(&self.directory, name, flags, mode)?);
+        if !file.metadata()?.is_file() {
+            let what = format!("{} is not a regular file", self.display(name));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+        }
+        Ok(DiskFile(file))
+    }
+}
+
+fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+impl Directory for Disk {
+    fn lock(&self) -> Result<Box<dyn WriterLock>, LockError> {
+        let DiskFile(mut file) = self.open_file(LOCK, OFlags::CREATE | OFlags::RDWR)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Held { holder: describe_holder(&mut file) });
+            }
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        // Only a hint for who finds the lock held.
+        file.set_len(0)?;
+        file.write_all(std::process::id().to_string().as_bytes())?;
+        Ok(Box::new(DiskLock { _file: file }))
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !matches!(name.as_str(), "." | ".." | LOCK) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR;
+        Ok(Arc::new(self.open_file(name, flags)?))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn File>> {
+        let flags = match access {
+            Access::Read => OFlags::RDONLY,
+            Access::Write => OFlags::RDWR,
+        };
+        Ok(Arc::new(self.open_file(name, flags)?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(&self.directory, from, &self.directory, to)?)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.directory, name, AtFlags::empty())?)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(&self.directory)?)
+    }
+
+    fn display(&self, name: &str) -> String {
+        self.path.join(name).display().to_string()
+    }
+}
+
+/// A file of the file system.
+#[derive(Debug)]
+struct DiskFile(fs::File);
+
+impl File for DiskFile {
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(out, offset)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn map(&self, len: u64) -> io::Result<Option<Map>> {
+        Map::new(&self.0, to_usize(len)).map(Some)
+    }
+}
+
+/// Locked while it is open.
+#[derive(Debug)]
+struct DiskLock {
+    _file: fs::File,
+}
+
+impl WriterLock for DiskLock {}
+
+/// Who wrote the lock file: a process id, with the process's name where the system tells.
+fn describe_holder(file: &mut fs::File) -> String {
+    let mut text = String::new();
+    let read = Read::take(file, 20).read_to_string(&mut text);
+    let Some(pid) = read.ok().and_then(|_| text.trim().parse::<u32>().ok()) else {
+        return "another process".to_owned();
+    };
+    if pid == std::process::id() {
+        return format!("this process ({pid}), which has it open already");
+    }
+    match fs::read_to_string(format!("/proc/{pid}/comm")) {
+        Ok(name) => format!("process {pid} ({})", name.trim_end().escape_default()),
+        Err(_) => format!("process {pid}"),
+    }
+}

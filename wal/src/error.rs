@@ -1,0 +1,143 @@
+//! How the log fails.
+
+use std::{fmt, io, sync::Arc};
+
+/// Bytes in the log that are not what was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Corruption {
+    /// The file.
+    pub file: String,
+    /// Where in the file, in bytes.
+    pub offset: u64,
+    /// The first record that cannot be read.
+    pub first_record: u64,
+    /// The first record after it that is known to be readable, where one is known.
+    pub readable_again: Option<u64>,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is damaged at byte {}: {}; ", self.file, self.offset, self.reason)?;
+        match self.readable_again {
+            Some(next) if next > self.first_record => {
+                write!(f, "positions {} to {} are affected", self.first_record, next - 1)
+            }
+            _ => write!(f, "positions from {} on are affected", self.first_record),
+        }
+    }
+}
+
+/// Why a log could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The system refused.
+    #[error("cannot {action} {file}: {source}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        file: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another writer has it.
+    #[error(
+        "{directory} is open for writing by {holder}; close it there, or open another directory"
+    )]
+    Locked {
+        /// The log's directory.
+        directory: String,
+        /// Who has it, as far as the system tells.
+        holder: String,
+    },
+    /// The directory has files, and none of them is a segment.
+    #[error(
+        "{directory} holds {found} and no log; give an empty or a new directory, \
+         so that nothing of yours is touched"
+    )]
+    NotALog {
+        /// The directory.
+        directory: String,
+        /// One of the files in it.
+        found: String,
+    },
+    /// A newer version of Annals wrote it.
+    #[error(
+        "{file} has format version {found} or uses what version {known} does not know; \
+         open it with a newer Annals"
+    )]
+    Newer {
+        /// The file.
+        file: String,
+        /// The version found.
+        found: u32,
+        /// The newest that this code knows.
+        known: u32,
+    },
+    /// Bytes are not what was written, and may have been acknowledged.
+    #[error(
+        "{0}; nothing was changed: see the damage with `log-dump verify`, \
+         and restore the directory from a copy"
+    )]
+    Corrupt(Corruption),
+    /// A segment that must be there is not.
+    #[error("segment {segment} is missing: {before} does not follow; restore it from a copy")]
+    MissingSegment {
+        /// The number of the segment.
+        segment: u64,
+        /// The file of the first segment behind it.
+        before: String,
+    },
+    /// An option that no log can have.
+    #[error("{what}")]
+    Options {
+        /// Which, and what to set instead.
+        what: String,
+    },
+}
+
+/// A write or a sync of the log failed. What was being written may or may not be durable, so
+/// nothing more is acknowledged until the log is opened again.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("cannot {action} {file}: {source}")]
+pub struct Failure {
+    /// What was tried.
+    pub action: &'static str,
+    /// On which file.
+    pub file: String,
+    /// What the system said.
+    pub source: Arc<io::Error>,
+}
+
+/// Why a frame was not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PushError {
+    /// There is no room for the next segment. Nothing was written; the log goes on when there is.
+    #[error("cannot prepare the next segment: {0}")]
+    NoRoom(Failure),
+    /// An earlier write failed.
+    #[error("an earlier write failed: {0}")]
+    Poisoned(Failure),
+    /// The log is closed.
+    #[error("the log is closed")]
+    Closed,
+    /// Larger than a segment can be.
+    #[error("the frame is larger than a segment can be")]
+    TooLarge,
+}
+
+/// Why a frame could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] Failure),
+    /// The bytes are not what was written.
+    #[error("{0}")]
+    Corrupt(Corruption),
+}

@@ -1,0 +1,334 @@
+//! The bytes of a segment. `docs/format.md` is the specification; a test below compares the two.
+//!
+//! A segment is a header page and then frames, each at a multiple of [`ALIGN`]. Every checksum of
+//! a segment is seeded with the log's id and the segment's number, and a frame's also with its
+//! offset: stale, foreign or misplaced bytes never parse.
+
+use crate::layout::{array_at, layout, put_at, u16_at, u32_at, u64_at};
+
+/// The format that this code writes, and the only one that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// First bytes of every segment.
+pub(crate) const MAGIC: [u8; 8] = *b"ANNALSEG";
+
+/// Where the first frame of a segment begins: the header has a page of its own, which is not
+/// written again when frames are.
+pub(crate) const FRAMES_START: u64 = 4096;
+
+/// Frames begin at multiples of this, and their lengths are multiples of it.
+pub(crate) const ALIGN: u64 = 8;
+
+/// The largest segment: an offset divided by [`ALIGN`] is a 32-bit number.
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 34;
+
+layout! {
+    /// The first bytes of a segment. The rest of its page is zero.
+    SegmentHeader, 64 {
+        MAGIC: 0..8,
+        FORMAT_VERSION: 8..12,
+        FLAGS: 12..16,
+        LOG_ID: 16..32,
+        SEGMENT_NUMBER: 32..40,
+        FIRST_RECORD: 40..48,
+        CAPACITY: 48..56,
+        CHAIN: 56..60,
+        CHECKSUM: 60..64,
+    }
+}
+
+layout! {
+    /// The first bytes of a frame; the stamps and the body follow.
+    FrameHead, 48 {
+        HEAD_CHECKSUM: 0..4,
+        BODY_CHECKSUM: 4..8,
+        BODY_LEN: 8..12,
+        KIND: 12..13,
+        FLAGS: 13..14,
+        STAMP_COUNT: 14..16,
+        FIRST_RECORD: 16..24,
+        TIME: 24..32,
+        RECORD_COUNT: 32..36,
+        CHAIN: 36..40,
+        PREVIOUS_LEN: 40..44,
+        DURABLE: 44..48,
+    }
+}
+
+/// The length of a frame without stamps and body.
+pub(crate) const HEAD_LEN: u64 = 48;
+
+/// What a frame is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameKind {
+    /// Records: one commit.
+    Commit,
+    /// The segment ends here.
+    Seal,
+    /// The log was closed here: everything before is durable.
+    Close,
+}
+
+impl FrameKind {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Commit => 1,
+            Self::Seal => 2,
+            Self::Close => 3,
+        }
+    }
+
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Commit),
+            2 => Some(Self::Seal),
+            3 => Some(Self::Close),
+            _ => None,
+        }
+    }
+}
+
+/// What a segment's header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The log's random id.
+    pub log_id: u128,
+    /// Which segment of the log, from 1.
+    pub segment: u64,
+    /// The number of the first record in it.
+    pub first_record: u64,
+    /// The file's size in bytes; it never changes.
+    pub capacity: u64,
+    /// The checksum of the seal of the segment before; 0 for the first.
+    pub chain: u32,
+}
+
+/// Why bytes are not a segment's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderFault {
+    /// They do not begin as one.
+    NoSegment,
+    /// They were written by a newer version.
+    Newer { version: u32 },
+    /// The checksum, or something that it covers, is wrong.
+    Damaged(&'static str),
+}
+
+impl Header {
+    /// The header's page.
+    pub(crate) fn encode(&self, page: &mut [u8]) {
+        put_at(page, SegmentHeader::MAGIC, MAGIC);
+        put_at(page, SegmentHeader::FORMAT_VERSION, FORMAT_VERSION.to_le_bytes());
+        put_at(page, SegmentHeader::FLAGS, [0; 4]);
+        put_at(page, SegmentHeader::LOG_ID, self.log_id.to_le_bytes());
+        put_at(page, SegmentHeader::SEGMENT_NUMBER, self.segment.to_le_bytes());
+        put_at(page, SegmentHeader::FIRST_RECORD, self.first_record.to_le_bytes());
+        put_at(page, SegmentHeader::CAPACITY, self.capacity.to_le_bytes());
+        put_at(page, SegmentHeader::CHAIN, self.chain.to_le_bytes());
+        let checksum = Self::checksum(page);
+        put_at(page, SegmentHeader::CHECKSUM, checksum.to_le_bytes());
+    }
+
+    /// The checksum of a header's page as it stands.
+    pub(crate) fn checksum(page: &[u8]) -> u32 {
+        crc32fast::hash(page.get(..SegmentHeader::CHECKSUM).unwrap_or_default())
+    }
+
+    /// Reads the header's page.
+    pub(crate) fn decode(page: &[u8]) -> Result<Self, HeaderFault> {
+        if array_at(page, SegmentHeader::MAGIC) != MAGIC {
+            return Err(HeaderFault::NoSegment);
+        }
+        if u32_at(page, SegmentHeader::CHECKSUM) != Self::checksum(page) {
+            return Err(HeaderFault::Damaged("the header's checksum does not match"));
+        }
+        let version = u32_at(page, SegmentHeader::FORMAT_VERSION);
+        if version > FORMAT_VERSION || u32_at(page, SegmentHeader::FLAGS) != 0 {
+            return Err(HeaderFault::Newer { version });
+        }
+        let rest = page.get(SegmentHeader::LEN..).unwrap_or_default();
+        if version == 0 || rest.iter().any(|byte| *byte != 0) {
+            return Err(HeaderFault::Damaged("the header's page has bytes that nobody wrote"));
+        }
+        Ok(Self {
+            log_id: u128::from_le_bytes(array_at(page, SegmentHeader::LOG_ID)),
+            segment: u64_at(page, SegmentHeader::SEGMENT_NUMBER),
+            first_record: u64_at(page, SegmentHeader::FIRST_RECORD),
+            capacity: u64_at(page, SegmentHeader::CAPACITY),
+            chain: u32_at(page, SegmentHeader::CHAIN),
+        })
+    }
+
+    /// What seeds the checksums of the segment's frames.
+    pub(crate) fn seed(&self) -> Seed {
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(&self.log_id.to_le_bytes());
+        hasher.update(&self.segment.to_le_bytes());
+        Seed(hasher.finalize())
+    }
+}
+
+/// Seeds the checksums of a segment's frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seed(u32);
+
+impl Seed {
+    /// The checksum of a frame's head with its stamps, at `offset`.
+    fn checksum(self, offset: u64, head_and_stamps: &[u8]) -> u32 {
+        let [a, b, c, d, ..] = (offset / ALIGN).to_le_bytes();
+        let mut hasher =
+            crc32fast::Hasher::new_with_initial(self.0 ^ u32::from_le_bytes([a, b, c, d]));
+        hasher.update(head_and_stamps.get(FrameHead::BODY_CHECKSUM..).unwrap_or_default());
+        hasher.finalize()
+    }
+}
+
+/// What a frame's head says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// What the frame is.
+    pub kind: FrameKind,
+    /// The number of its first record; of the next one, if it has none.
+    pub first_record: u64,
+    /// How many records it has.
+    pub record_count: u32,
+    /// When it was put in order, in microseconds since 1970-01-01T00:00:00Z.
+    pub time: i64,
+    /// How many stamps follow the head, 8 bytes each.
+    pub stamp_count: u16,
+    /// The length of the body in bytes, a multiple of 8.
+    pub body_len: u32,
+    /// The checksum of the body.
+    pub body_checksum: u32,
+    /// The length of the frame before in this segment; 0 for the first.
+    pub previous_len: u64,
+    /// The head checksum of the frame before; of the header, for the first.
+    pub chain: u32,
+    /// Everything in this segment before this offset was durable when the frame was written.
+    pub durable: u64,
+    /// The checksum over the head and the stamps.
+    pub checksum: u32,
+}
+
+/// Why bytes are not a frame's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeadFault {
+    /// Not a checksum that fits, or fewer bytes than it says.
+    Invalid(&'static str),
+    /// Whole, and written by a newer version.
+    Newer,
+}
+
+impl Head {
+    /// The length of head and stamps together.
+    pub(crate) fn stamped_len(&self) -> u64 {
+        HEAD_LEN + 8 * u64::from(self.stamp_count)
+    }
+
+    /// The length of the whole frame.
+    pub(crate) fn frame_len(&self) -> u64 {
+        self.stamped_len() + u64::from(self.body_len)
+    }
+
+    /// The number of the record after the frame's last.
+    pub(crate) fn next_record(&self) -> u64 {
+        self.first_record.saturating_add(u64::from(self.record_count))
+    }
+
+    /// Appends the head. What [`finish`] fills in later is zero.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let mut head = [0; FrameHead::LEN];
+        put_at(&mut head, FrameHead::BODY_CHECKSUM, self.body_checksum.to_le_bytes());
+        put_at(&mut head, FrameHead::BODY_LEN, self.body_len.to_le_bytes());
+        put_at(&mut head, FrameHead::KIND, [self.kind.code()]);
+        put_at(&mut head, FrameHead::STAMP_COUNT, self.stamp_count.to_le_bytes());
+        put_at(&mut head, FrameHead::FIRST_RECORD, self.first_record.to_le_bytes());
+        put_at(&mut head, FrameHead::TIME, self.time.to_le_bytes());
+        put_at(&mut head, FrameHead::RECORD_COUNT, self.record_count.to_le_bytes());
+        put_at(&mut head, FrameHead::PREVIOUS_LEN, in_units(self.previous_len).to_le_bytes());
+        out.extend_from_slice(&head);
+    }
+
+    /// Reads a head that this process encoded and nobody else wrote: no checksum is looked at.
+    /// `None` only if the bytes are too short.
+    pub(crate) fn decode_own(bytes: &[u8]) -> Option<Self> {
+        let head = bytes.first_chunk::<{ FrameHead::LEN }>()?;
+        Some(Self {
+            kind: FrameKind::from_code(array_at::<1>(head, FrameHead::KIND)[0])?,
+            first_record: u64_at(head, FrameHead::FIRST_RECORD),
+            record_count: u32_at(head, FrameHead::RECORD_COUNT),
+            time: i64::from_le_bytes(array_at(head, FrameHead::TIME)),
+            stamp_count: u16_at(head, FrameHead::STAMP_COUNT),
+            body_len: u32_at(head, FrameHead::BODY_LEN),
+            body_checksum: u32_at(head, FrameHead::BODY_CHECKSUM),
+            previous_len: u64::from(u32_at(head, FrameHead::PREVIOUS_LEN)) * ALIGN,
+            chain: u32_at(head, FrameHead::CHAIN),
+            durable: u64::from(u32_at(head, FrameHead::DURABLE)) * ALIGN,
+            checksum: u32_at(head, FrameHead::HEAD_CHECKSUM),
+        })
+    }
+
+    /// Reads the head at `offset` of a segment, of which `bytes` are the bytes from there on.
+    pub(crate) fn decode(seed: Seed, offset: u64, bytes: &[u8]) -> Result<Self, HeadFault> {
+        if bytes.len() < FrameHead::LEN {
+            return Err(HeadFault::Invalid("fewer bytes are left than a frame has"));
+        }
+        let stamp_count = u16_at(bytes, FrameHead::STAMP_COUNT);
+        let stamped_len = FrameHead::LEN + 8 * usize::from(stamp_count);
+        let Some(stamped) = bytes.get(..stamped_len) else {
+            return Err(HeadFault::Invalid("the head is longer than what is left of the segment"));
+        };
+        if u32_at(bytes, FrameHead::HEAD_CHECKSUM) != seed.checksum(offset, stamped) {
+            return Err(HeadFault::Invalid("the head's checksum does not match"));
+        }
+        let flags = array_at::<1>(bytes, FrameHead::FLAGS);
+        let head = Self::decode_own(bytes).filter(|_| flags == [0]).ok_or(HeadFault::Newer)?;
+        if !head.is_plausible() {
+            return Err(HeadFault::Invalid("the head contradicts itself"));
+        }
+        Ok(head)
+    }
+
+    /// What holds of every head ever written, whatever its checksum says.
+    fn is_plausible(&self) -> bool {
+        let shape = match self.kind {
+            FrameKind::Commit => self.record_count > 0 && self.stamp_count > 0 && self.body_len > 0,
+            FrameKind::Seal | FrameKind::Close => {
+                (self.record_count, self.stamp_count, self.body_len) == (0, 0, 0)
+            }
+        };
+        shape
+            && u64::from(self.body_len).is_multiple_of(ALIGN)
+            && self.first_record.checked_add(u64::from(self.record_count)).is_some()
+    }
+}
+
+/// Fills in what is known only when a frame is written: the chain, how much was durable, and the
+/// checksum, which is returned. `frame` begins with the frame's head and stamps.
+pub(crate) fn finish(seed: Seed, offset: u64, chain: u32, durable: u64, frame: &mut [u8]) -> u32 {
+    put_at(frame, FrameHead::CHAIN, chain.to_le_bytes());
+    put_at(frame, FrameHead::DURABLE, in_units(durable).to_le_bytes());
+    let stamps = usize::from(u16_at(frame, FrameHead::STAMP_COUNT));
+    let stamped = frame.get(..FrameHead::LEN + 8 * stamps).unwrap_or_default();
+    let checksum = seed.checksum(offset, stamped);
+    put_at(frame, FrameHead::HEAD_CHECKSUM, checksum.to_le_bytes());
+    checksum
+}
+
+/// The checksum of a body.
+pub fn body_checksum(body: &[u8]) -> u32 {
+    crc32fast::hash(body)
+}
+
+/// An offset or a length within a segment, in units of [`ALIGN`].
+fn in_units(bytes: u64) -> u32 {
+    u32::try_from(bytes / ALIGN).unwrap_or(u32::MAX)
+}
+
+const _: () = {
+    assert!(
+        FrameHead::LEN.is_multiple_of(8) && FRAMES_START.is_multiple_of(ALIGN),
+        "frames are aligned"
+    );
+    assert!(SEGMENT_BYTES_MAX / ALIGN <= 1 << 32, "offsets in units are 32 bits");
+};

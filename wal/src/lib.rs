@@ -1,0 +1,44 @@
+//! A segmented write-ahead log of numbered records, with group fsync. It knows nothing of events.
+//!
+//! `docs/format.md` is the specification of the bytes.
+
+mod address;
+mod background;
+mod commit;
+mod disk;
+mod environment;
+mod error;
+mod format;
+mod frame;
+mod layout;
+mod log;
+mod map;
+mod memory;
+mod num;
+mod options;
+mod prepare;
+mod reader;
+mod recovery;
+mod scan;
+mod segment;
+mod storage;
+mod tail;
+mod ticket;
+mod watermark;
+
+pub use address::Address;
+pub use disk::Disk;
+pub use environment::{Environment, SystemEnvironment, Threads};
+pub use error::{Corruption, Failure, OpenError, PushError, ReadError};
+pub use event_listener::EventListener;
+pub use format::{FORMAT_VERSION, FrameKind, Head, Header, body_checksum};
+pub use frame::FrameView;
+pub use log::{Log, LogStats, NotPushed, Pushed};
+pub use map::Map;
+pub use memory::Memory;
+pub use options::{LogOptions, ReadMode, SyncPolicy};
+pub use reader::{Pattern, Reader};
+pub use recovery::{Replay, TornTail};
+pub use storage::{Access, Directory, File, LockError, WriterLock};
+pub use tail::NewFrame;
+pub use ticket::Ticket;

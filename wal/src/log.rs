@@ -1,0 +1,358 @@
+//! The log: open, push, read, how far it is durable, close.
+
+use std::{io, sync::Arc, sync::atomic::Ordering, thread};
+
+use event_listener::{EventListener, IntoNotification, Listener};
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    address::Address,
+    background::Background,
+    commit::{self, Counters, Flusher, Shared, Writer},
+    environment::Threads,
+    error::{Failure, OpenError, PushError},
+    format::{FrameKind, Header},
+    options::LogOptions,
+    prepare::Preparer,
+    reader::{Pattern, Reader},
+    recovery::{Recovered, Recovery, Replay, TornTail, io_error},
+    segment::Segment,
+    storage::{Directory, LockError, WriterLock},
+    tail::{NewFrame, Tail},
+    ticket::Ticket,
+    watermark::Watermark,
+};
+
+/// An open log. One process at a time has it open for writing.
+#[derive(Debug)]
+pub struct Log {
+    shared: Arc<Shared>,
+    flusher: Mutex<Option<thread::JoinHandle<()>>>,
+    lock: Mutex<Option<Box<dyn WriterLock>>>,
+    torn: Option<TornTail>,
+}
+
+/// A frame that has its place.
+#[derive(Debug)]
+pub struct Pushed {
+    /// Where it begins.
+    pub address: Address,
+    /// The number of its first record.
+    pub first_record: u64,
+    /// Says when it is durable.
+    pub ticket: Ticket,
+    /// The segment that ended with the frame before, if this frame is the first of a segment.
+    pub sealed: Option<Header>,
+}
+
+/// Why a frame has no place yet.
+#[derive(Debug)]
+pub enum NotPushed {
+    /// The next segment is not ready: call [`Log::make_room`] without holding any lock, then
+    /// push again.
+    NoRoomYet {
+        /// What to pass on.
+        capacity: u64,
+    },
+    /// It will not have one.
+    Failed(PushError),
+}
+
+/// What the log did and takes; for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogStats {
+    /// How many segments there are.
+    pub segments: u64,
+    /// How many bytes of the segments are used.
+    pub bytes_used: u64,
+    /// How many bytes the segments have, used or prepared.
+    pub bytes_reserved: u64,
+    /// How many groups were written since opening.
+    pub groups: u64,
+    /// How many times a group was synced since opening.
+    pub syncs: u64,
+    /// Memory that says where frames begin, in bytes.
+    pub waypoint_bytes: u64,
+}
+
+impl Log {
+    /// Opens the log in a directory, or makes one, and shows `replay` what is in it.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing was changed unless it is [`OpenError::Io`].
+    pub fn open(
+        directory: Arc<dyn Directory>,
+        options: LogOptions,
+        replay: &mut dyn Replay,
+    ) -> Result<Self, OpenError> {
+        options.validate()?;
+        let lock = directory.lock().map_err(|error| match error {
+            LockError::Held { holder } => {
+                OpenError::Locked { directory: directory.display(""), holder }
+            }
+            LockError::Io(source) => io_error("lock", directory.display(""))(source),
+        })?;
+        let recovered = Recovery { directory: &directory, options: &options }.run(replay)?;
+        let torn = recovered.torn.clone();
+        let threads = options.threads;
+        let start = || io::Result::Ok((Background::start(threads)?, directory.display("")));
+        let (background, path) =
+            start().map_err(io_error("start a thread for", directory.display("")))?;
+        let shared = Arc::new(share(directory, options, recovered, background));
+        let flusher = match threads {
+            Threads::Inline => None,
+            Threads::Background => {
+                let shared = shared.clone();
+                let run = move || commit::run_flusher(&shared);
+                let thread = thread::Builder::new().name("annals-flusher".into()).spawn(run);
+                Some(thread.map_err(io_error("start a thread for", path))?)
+            }
+        };
+        Ok(Self { shared, flusher: Mutex::new(flusher), lock: Mutex::new(Some(lock)), torn })
+    }
+
+    /// Puts a frame at the end. Its records follow those of the frame pushed before.
+    ///
+    /// # Errors
+    /// Nothing was written. The frame may have its place later, or never.
+    pub fn push(&self, frame: &NewFrame<'_>) -> Result<Pushed, NotPushed> {
+        let shared = &self.shared;
+        let mut tail = shared.tail.lock();
+        if let Some(failure) = shared.watermark.failure() {
+            return Err(NotPushed::Failed(PushError::Poisoned(failure.clone())));
+        }
+        if tail.closed {
+            return Err(NotPushed::Failed(PushError::Closed));
+        }
+        let sealed = if tail.fits(frame) { None } else { Some(self.roll(&mut tail, frame)?) };
+        let first_record = tail.next_record;
+        let address = tail.put(frame);
+        let group = tail.group;
+        let next = tail.is_half_full().then_some(tail.segment.header.segment + 1);
+        drop(tail);
+        if let Some(number) = next {
+            shared.preparer.request(&shared.background, shared.options.capacity(number));
+        }
+        let ticket = Ticket::new(shared.clone(), group);
+        Ok(Pushed { address, first_record, ticket, sealed })
+    }
+
+    /// Goes on in the next segment; returns the header of the one that ended.
+    fn roll(&self, tail: &mut Tail, frame: &NewFrame<'_>) -> Result<Header, NotPushed> {
+        let capacity = Tail::capacity_for(frame);
+        let prepared = self.shared.preparer.take(capacity);
+        let prepared = prepared.ok_or(NotPushed::NoRoomYet { capacity })?;
+        let sealed = tail.segment.header;
+        let path = self.shared.directory.display(&Segment::name(tail.next_record));
+        let segment = tail.roll(prepared, path, frame.time);
+        self.shared.segments.write().push(segment);
+        Ok(sealed)
+    }
+
+    /// Returns when the next segment is ready for a frame that needs `capacity`.
+    ///
+    /// # Errors
+    /// [`PushError::NoRoom`]: it cannot be made now. Asking again tries again.
+    pub fn make_room(&self, capacity: u64) -> Result<(), PushError> {
+        let number = self.shared.tail.lock().segment.header.segment + 1;
+        let capacity = capacity.max(self.shared.options.capacity(number));
+        if capacity > crate::format::SEGMENT_BYTES_MAX {
+            return Err(PushError::TooLarge);
+        }
+        let shared = &self.shared;
+        shared.preparer.wait(&shared.background, capacity).map_err(PushError::NoRoom)
+    }
+
+    /// A ticket for everything pushed so far.
+    pub fn ticket(&self) -> Ticket {
+        let tail = self.shared.tail.lock();
+        let group = if tail.gathering.is_empty() { tail.group - 1 } else { tail.group };
+        Ticket::new(self.shared.clone(), group)
+    }
+
+    /// The last record that may be seen: the watermark.
+    pub fn durable(&self) -> u64 {
+        self.shared.watermark.record()
+    }
+
+    /// The record that the next frame begins with.
+    pub fn next_record(&self) -> u64 {
+        self.shared.tail.lock().next_record
+    }
+
+    /// Why nothing more becomes durable, if so.
+    pub fn failure(&self) -> Option<Failure> {
+        self.shared.watermark.failure().cloned()
+    }
+
+    /// A listener for the watermark's next rise, or the log's failure or close. Make it, look at
+    /// the watermark, then wait.
+    pub fn listen(&self) -> EventListener {
+        self.shared.watermark.rose.listen()
+    }
+
+    /// Blocks until record `number` may be seen.
+    ///
+    /// # Errors
+    /// The log failed before.
+    pub fn wait(&self, number: u64) -> Result<(), Failure> {
+        loop {
+            let listener = self.listen();
+            if self.durable() >= number {
+                return Ok(());
+            }
+            if let Some(failure) = self.failure() {
+                return Err(failure);
+            }
+            self.shared.flush_soon();
+            listener.wait();
+        }
+    }
+
+    /// A reader of this log's frames.
+    pub fn reader(&self, pattern: Pattern) -> Reader {
+        Reader::new(self.shared.clone(), pattern)
+    }
+
+    /// The log's random id.
+    pub fn id(&self) -> u128 {
+        self.shared.log_id
+    }
+
+    /// The directory that it lies in.
+    pub fn directory(&self) -> &Arc<dyn Directory> {
+        &self.shared.directory
+    }
+
+    /// What opening cut off, if anything.
+    pub fn torn_tail(&self) -> Option<&TornTail> {
+        self.torn.as_ref()
+    }
+
+    /// Where the frames of a sealed segment end, and its header.
+    pub fn sealed_segment(&self, number: u64) -> Option<(Header, u64)> {
+        let segments = self.shared.segments.read();
+        let (_, sealed) = segments.split_last()?;
+        let segment = sealed.iter().find(|segment| segment.header.segment == number)?;
+        Some((segment.header, segment.written()))
+    }
+
+    /// Runs a job on the log's helper thread. Says whether it does: not after closing.
+    pub fn in_background(&self, job: impl FnOnce() + Send + 'static) -> bool {
+        self.shared.background.run(job)
+    }
+
+    /// What the log did and takes.
+    pub fn stats(&self) -> LogStats {
+        let segments = self.shared.segments.read();
+        LogStats {
+            segments: crate::num::to_u64(segments.len()),
+            bytes_used: segments.iter().map(|segment| segment.written()).sum(),
+            bytes_reserved: segments.iter().map(|segment| segment.header.capacity).sum(),
+            groups: self.shared.counters.groups.load(Ordering::Relaxed),
+            syncs: self.shared.counters.syncs.load(Ordering::Relaxed),
+            waypoint_bytes: segments.iter().map(|segment| segment.waypoint_bytes()).sum(),
+        }
+    }
+
+    /// Writes what is left, marks the end as clean, and lets another writer in. More frames are
+    /// not taken; reading goes on.
+    ///
+    /// # Errors
+    /// The log failed, now or before.
+    pub fn close(&self) -> Result<(), Failure> {
+        let was_closed = std::mem::replace(&mut self.shared.tail.lock().closed, true);
+        self.flush();
+        if !was_closed {
+            self.mark_end();
+        }
+        self.stop_threads();
+        drop(self.lock.lock().take());
+        self.shared.watermark.rose.notify(usize::MAX.additional());
+        self.failure().map_or(Ok(()), Err)
+    }
+
+    /// Writes and syncs what gathered.
+    fn flush(&self) {
+        while self.shared.lead_next() {}
+        self.shared.sync_now();
+    }
+
+    /// Says in the log that everything before is durable: in a group of its own, after theirs.
+    fn mark_end(&self) {
+        let time = self.shared.options.environment.now_micros();
+        let mut tail = self.shared.tail.lock();
+        let is_marked = tail.previous_kind == Some(FrameKind::Close);
+        if !is_marked && tail.fits_control() {
+            tail.put_control(FrameKind::Close, time);
+        }
+        drop(tail);
+        self.flush();
+    }
+
+    /// Whether [`Log::close`] was called.
+    pub fn is_closed(&self) -> bool {
+        self.shared.tail.lock().closed
+    }
+
+    fn stop_threads(&self) {
+        self.shared.preparer.stop();
+        self.shared.background.stop();
+        self.shared.preparer.discard_ready();
+        self.shared.flusher.stop();
+        let flusher = self.flusher.lock().take();
+        if let Some(flusher) = flusher.filter(|f| f.thread().id() != thread::current().id()) {
+            // A flusher that panicked has poisoned the log already.
+            drop(flusher.join());
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if !self.is_closed() {
+            // Nothing acknowledged depends on it; who wants to know calls `close`.
+            drop(self.close());
+        }
+    }
+}
+
+fn share(
+    directory: Arc<dyn Directory>,
+    options: LogOptions,
+    recovered: Recovered,
+    background: Background,
+) -> Shared {
+    let Recovered { segments, end, .. } = recovered;
+    #[expect(clippy::indexing_slicing, reason = "recovery opens or makes at least one segment")]
+    let segment = segments[segments.len() - 1].clone();
+    let durable = Address { segment: segment.header.segment, offset: end.offset };
+    let tail = Tail {
+        offset: end.offset,
+        next_record: end.next_record,
+        previous_len: end.previous_len,
+        previous_kind: end.previous_kind,
+        chain: end.chain,
+        durable,
+        group: 1,
+        gathering: Vec::new(),
+        in_flight: Arc::default(),
+        spare: Vec::new(),
+        closed: false,
+        segment: segment.clone(),
+    };
+    Shared {
+        log_id: segment.header.log_id,
+        watermark: Watermark::new(end.next_record - 1),
+        preparer: Arc::new(Preparer::new(directory.clone(), options.read_mode)),
+        directory,
+        options,
+        segments: RwLock::new(segments),
+        tail: Mutex::new(tail),
+        background,
+        writer: Mutex::new(Writer { durable, unsynced: None }),
+        flusher: Flusher::default(),
+        counters: Counters::default(),
+    }
+}

@@ -1,0 +1,94 @@
+//! How a log is to be opened.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    environment::{Environment, SystemEnvironment, Threads},
+    error::OpenError,
+    format::{FRAMES_START, SEGMENT_BYTES_MAX},
+};
+
+/// When what was appended is acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// When it is on disk: after the `fdatasync` of its group.
+    #[default]
+    Always,
+    /// When the operating system has it. A power failure may lose what was acknowledged in the
+    /// last interval; a crash of the process loses nothing.
+    Interval(Duration),
+    /// When the operating system has it, which writes it when it likes. For tests.
+    Never,
+}
+
+/// How sealed and active segments are read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ReadMode {
+    /// Through a memory map: no copy, no system call. A disk that cannot read a page ends the
+    /// process with `SIGBUS`.
+    #[default]
+    Map,
+    /// With `pread`: a disk that cannot read a page is an error like any other.
+    Pread,
+}
+
+/// How a log is to be opened.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// The size of a segment, in bytes. The first segments are smaller, so that a small log takes
+    /// little room; a frame that needs more gets a larger one.
+    pub segment_bytes: u64,
+    /// When what was appended is acknowledged.
+    pub sync_policy: SyncPolicy,
+    /// How segments are read.
+    pub read_mode: ReadMode,
+    /// Who does the work that no caller waits for.
+    pub threads: Threads,
+    /// The clock and the randomness.
+    pub environment: Arc<dyn Environment>,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 64 << 20,
+            sync_policy: SyncPolicy::default(),
+            read_mode: ReadMode::default(),
+            threads: Threads::default(),
+            environment: Arc::new(SystemEnvironment),
+        }
+    }
+}
+
+/// The smallest segment: its header's page and as much for frames.
+const SEGMENT_BYTES_MIN: u64 = 2 * FRAMES_START;
+
+/// The size of a log's first segment, unless all are to be smaller. Each has twice the size of
+/// the one before until they have the size that was asked for.
+const FIRST_SEGMENT_BYTES: u64 = 1 << 20;
+
+impl LogOptions {
+    pub(crate) fn validate(&self) -> Result<(), OpenError> {
+        let allowed = SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX;
+        if !allowed.contains(&self.segment_bytes) {
+            let what = format!(
+                "segment_bytes is {}; set it to {SEGMENT_BYTES_MIN} (8 KiB) to \
+                 {SEGMENT_BYTES_MAX} (16 GiB)",
+                self.segment_bytes
+            );
+            return Err(OpenError::Options { what });
+        }
+        if self.sync_policy == SyncPolicy::Interval(Duration::ZERO) {
+            let what = "the sync interval is zero; use SyncPolicy::Always".to_owned();
+            return Err(OpenError::Options { what });
+        }
+        Ok(())
+    }
+
+    /// The size of segment `number`, from 1, in whole pages.
+    pub(crate) fn capacity(&self, number: u64) -> u64 {
+        let doublings = u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX).min(32);
+        let capacity = (FIRST_SEGMENT_BYTES << doublings).min(self.segment_bytes);
+        capacity.next_multiple_of(FRAMES_START)
+    }
+}

@@ -1,0 +1,376 @@
+//! Opening: which segments there are, where the log ends, and what to do with what lies behind.
+//!
+//! 1. Every header is read: the segments must be of one log, numbered without a hole.
+//! 2. Every segment but the last must end with a seal. Its frames are replayed, unless the caller
+//!    knows them already from a sidecar.
+//! 3. The last segment is replayed to its end, and [`Scan::judge`] says what the end means.
+//! 4. What is not proven to be on disk is written again, what is torn is zeroed, and both are
+//!    synced, before anything is built upon them: after a failed sync the page cache may show
+//!    bytes that the disk does not have.
+//!
+//! Nothing is changed before step 4, and step 4 may be interrupted and repeated at any point.
+
+use std::sync::Arc;
+
+use crate::{
+    address::Address,
+    error::{Corruption, OpenError},
+    format::{FORMAT_VERSION, FRAMES_START, FrameKind, HEAD_LEN, Head, Header, HeaderFault},
+    frame::FrameView,
+    num::to_usize,
+    options::{LogOptions, ReadMode},
+    prepare::{self, Preparer},
+    scan::{End, Scan, Verdict},
+    segment::Segment,
+    storage::{self, Access, Directory},
+};
+
+/// What the log's owner does with what is found at opening.
+pub trait Replay {
+    /// Where the frames of a sealed segment end (behind its seal), if everything in it is known
+    /// from elsewhere. `None`: its frames are replayed.
+    fn sealed_end(&mut self, header: &Header) -> Option<u64>;
+
+    /// The segment does end there: take what is known of it, in order.
+    ///
+    /// # Errors
+    /// What is wrong with it; opening fails with this.
+    fn sealed(&mut self, header: &Header) -> Result<(), String>;
+
+    /// A commit, in order.
+    ///
+    /// # Errors
+    /// What is wrong with it; opening fails with this.
+    fn commit(&mut self, frame: &FrameView<'_>) -> Result<(), String>;
+}
+
+/// What was found behind the last whole frame and cut off: never acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TornTail {
+    /// The file.
+    pub file: String,
+    /// Where the whole frames end, in bytes.
+    pub offset: u64,
+    /// How many bytes were zeroed.
+    pub bytes: u64,
+}
+
+/// A log as it was found.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) end: EndState,
+    pub(crate) torn: Option<TornTail>,
+}
+
+/// Where the log goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EndState {
+    pub(crate) offset: u64,
+    pub(crate) next_record: u64,
+    pub(crate) previous_len: u64,
+    pub(crate) previous_kind: Option<FrameKind>,
+    pub(crate) chain: u32,
+}
+
+pub(crate) struct Recovery<'a> {
+    pub(crate) directory: &'a Arc<dyn Directory>,
+    pub(crate) options: &'a LogOptions,
+}
+
+/// A failed call as an error of opening.
+pub(crate) fn io_error(
+    action: &'static str,
+    file: String,
+) -> impl FnOnce(std::io::Error) -> OpenError {
+    move |source| OpenError::Io { action, file, source }
+}
+
+impl Recovery<'_> {
+    /// Opens what is there, or makes a new log.
+    pub(crate) fn run(&self, replay: &mut dyn Replay) -> Result<Recovered, OpenError> {
+        let names = self.directory.names().map_err(self.failed("list", ""))?;
+        let mut firsts: Vec<u64> = names.iter().filter_map(|n| Segment::parse_name(n)).collect();
+        firsts.sort_unstable();
+        if firsts.is_empty() {
+            let foreign = names.iter().find(|name| !name.ends_with(prepare::SUFFIX));
+            if let Some(found) = foreign {
+                let (directory, found) = (self.directory.display(""), found.clone());
+                return Err(OpenError::NotALog { directory, found });
+            }
+        }
+        let recovered = match firsts.split_last() {
+            None => None,
+            Some((last, sealed)) => Some(self.open_all(sealed, *last, replay)?),
+        };
+        // Only now: nothing is changed in a log that cannot be opened.
+        for name in names.iter().filter(|name| name.ends_with(prepare::SUFFIX)) {
+            self.directory.remove(name).map_err(self.failed("remove", name))?;
+        }
+        recovered.map_or_else(|| self.create(), Ok)
+    }
+
+    fn failed<'n>(
+        &'n self,
+        action: &'static str,
+        name: &'n str,
+    ) -> impl FnOnce(std::io::Error) -> OpenError + 'n {
+        move |source| io_error(action, self.directory.display(name))(source)
+    }
+
+    fn create(&self) -> Result<Recovered, OpenError> {
+        let log_id = self.options.environment.random().map_err(self.failed("name", ""))?;
+        let capacity = self.options.capacity(1);
+        let header = Header { log_id, segment: 1, first_record: 1, capacity, chain: 0 };
+        let name = Segment::name(1);
+        let temporary = format!("{name}{}", prepare::SUFFIX);
+        let mut page = vec![0; to_usize(FRAMES_START)];
+        header.encode(&mut page);
+        let prepared = Preparer::new(self.directory.clone(), self.options.read_mode)
+            .make(&temporary, capacity)
+            .map_err(self.failed("prepare", &temporary))?;
+        let write = || {
+            storage::write_all(&*prepared.file, 0, &page)?;
+            prepared.file.sync_data()?;
+            self.directory.rename(&temporary, &name)?;
+            self.directory.sync()
+        };
+        write().map_err(self.failed("create", &name))?;
+        let path = self.directory.display(&name);
+        let segment = Segment::new(header, path, prepared.file, prepared.map);
+        segment.publish(FRAMES_START);
+        let end = EndState {
+            offset: FRAMES_START,
+            next_record: 1,
+            previous_len: 0,
+            previous_kind: None,
+            chain: Header::checksum(&page),
+        };
+        Ok(Recovered { segments: vec![Arc::new(segment)], end, torn: None })
+    }
+
+    fn open_all(
+        &self,
+        sealed: &[u64],
+        last: u64,
+        replay: &mut dyn Replay,
+    ) -> Result<Recovered, OpenError> {
+        let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(sealed.len() + 1);
+        for first_record in sealed.iter().chain([&last]) {
+            let segment = self.open_segment(*first_record)?;
+            check_sequence(segments.last().map(|s| &s.header), &segment)?;
+            segments.push(Arc::new(segment));
+        }
+        for pair in segments.windows(2) {
+            if let [segment, next] = pair {
+                recover_sealed(segment, &next.header, replay)?;
+            }
+        }
+        let Some(segment) = segments.last().cloned() else { return self.create() };
+        let (end, torn) = self.recover_last(&segment, replay)?;
+        Ok(Recovered { segments, end, torn })
+    }
+
+    /// Opens a segment, whose header must be whole and whose size must be what the header says.
+    fn open_segment(&self, first_record: u64) -> Result<Segment, OpenError> {
+        let name = Segment::name(first_record);
+        let file = self.directory.open(&name, Access::Write).map_err(self.failed("open", &name))?;
+        let header = read_header(&*file, self.directory.display(&name), first_record)?;
+        let map = match self.options.read_mode {
+            ReadMode::Map => file.map(header.capacity).map_err(self.failed("map", &name))?,
+            ReadMode::Pread => None,
+        };
+        Ok(Segment::new(header, self.directory.display(&name), file, map))
+    }
+
+    fn recover_last(
+        &self,
+        segment: &Segment,
+        replay: &mut dyn Replay,
+    ) -> Result<(EndState, Option<TornTail>), OpenError> {
+        let bytes = read_whole(segment)?;
+        let mut scan = Scan::new(&bytes, &segment.header);
+        let end = replay_frames(segment, &mut scan, replay)?;
+        let garbage = match scan.judge(end) {
+            Verdict::Clean => 0,
+            Verdict::Torn { bytes } => bytes,
+            Verdict::Newer => return Err(newer(segment)),
+            Verdict::Corrupt { reason, readable_again } => {
+                let corruption = segment.corruption(scan.offset, scan.next_record, reason);
+                return Err(OpenError::Corrupt(Corruption { readable_again, ..corruption }));
+            }
+        };
+        // Also after a clean close: its mark may stand in the page cache only.
+        self.settle(segment, &scan, &bytes, garbage)?;
+        segment.publish(scan.offset);
+        let end = EndState {
+            offset: scan.offset,
+            next_record: scan.next_record,
+            previous_len: scan.previous_len,
+            previous_kind: scan.previous_kind,
+            chain: scan.chain,
+        };
+        let torn = || TornTail { file: segment.path.clone(), offset: scan.offset, bytes: garbage };
+        Ok((end, (garbage > 0).then(torn)))
+    }
+
+    /// Makes what was found durable: writes again what is not proven to be on disk, zeroes what
+    /// is torn, syncs both, and the names.
+    fn settle(
+        &self,
+        segment: &Segment,
+        scan: &Scan<'_>,
+        bytes: &[u8],
+        garbage: u64,
+    ) -> Result<(), OpenError> {
+        let slice =
+            |from: u64, to: u64| bytes.get(to_usize(from)..to_usize(to)).unwrap_or_default();
+        let zeroes = vec![0; to_usize(garbage)];
+        // Without any proof the header may be unwritten too.
+        let unproven = slice(scan.durable, scan.offset);
+        let write = || {
+            storage::write_all(&*segment.file, scan.durable, unproven)?;
+            storage::write_all(&*segment.file, scan.offset, &zeroes)?;
+            segment.file.sync_data()?;
+            self.directory.sync()
+        };
+        write().map_err(io_error("settle", segment.path.clone()))
+    }
+}
+
+/// Reads and checks the header of the segment that must begin with `first_record`.
+pub(crate) fn read_header(
+    file: &dyn storage::File,
+    path: String,
+    first_record: u64,
+) -> Result<Header, OpenError> {
+    let corrupt = |path: String, reason: String| {
+        let (offset, readable_again) = (0, None);
+        OpenError::Corrupt(Corruption { file: path, offset, first_record, readable_again, reason })
+    };
+    let mut page = vec![0; to_usize(FRAMES_START)];
+    let count = storage::read_up_to(file, 0, &mut page).map_err(io_error("read", path.clone()))?;
+    if count < page.len() {
+        let reason = format!("it has {count} bytes, too few for a header");
+        return Err(corrupt(path, reason));
+    }
+    let header = match Header::decode(&page) {
+        Ok(header) => header,
+        Err(HeaderFault::NoSegment) => {
+            return Err(corrupt(path, "it does not begin as a segment does".to_owned()));
+        }
+        Err(HeaderFault::Newer { version: found }) => {
+            return Err(OpenError::Newer { file: path, found, known: FORMAT_VERSION });
+        }
+        Err(HeaderFault::Damaged(reason)) => return Err(corrupt(path, reason.to_owned())),
+    };
+    if header.first_record != first_record {
+        let reason = format!("its header says that it begins with {}", header.first_record);
+        return Err(corrupt(path, reason));
+    }
+    let size = file.size().map_err(io_error("measure", path.clone()))?;
+    if size != header.capacity {
+        let reason = format!("it has {size} bytes where its header says {}", header.capacity);
+        return Err(corrupt(path, reason));
+    }
+    Ok(header)
+}
+
+fn corrupt(segment: &Segment, offset: u64, reason: &str) -> OpenError {
+    OpenError::Corrupt(segment.corruption(offset, segment.header.first_record, reason))
+}
+
+/// Damage in a segment that others follow.
+fn broken(segment: &Segment, scan: &Scan<'_>, next: &Header, reason: &str) -> OpenError {
+    let corruption = segment.corruption(scan.offset, scan.next_record, reason);
+    OpenError::Corrupt(Corruption { readable_again: Some(next.first_record), ..corruption })
+}
+
+fn newer(segment: &Segment) -> OpenError {
+    OpenError::Newer { file: segment.path.clone(), found: FORMAT_VERSION, known: FORMAT_VERSION }
+}
+
+fn check_sequence(before: Option<&Header>, segment: &Segment) -> Result<(), OpenError> {
+    let header = &segment.header;
+    let number = before.map_or(1, |before| before.segment + 1);
+    if before.is_some_and(|before| before.log_id != header.log_id) {
+        return Err(corrupt(segment, 0, "it belongs to another log"));
+    }
+    if header.segment > number {
+        let before = segment.path.clone();
+        return Err(OpenError::MissingSegment { segment: number, before });
+    }
+    if header.segment < number {
+        return Err(corrupt(segment, 0, "its number is out of order"));
+    }
+    Ok(())
+}
+
+fn recover_sealed(
+    segment: &Segment,
+    next: &Header,
+    replay: &mut dyn Replay,
+) -> Result<(), OpenError> {
+    if let Some(end) = replay.sealed_end(&segment.header)
+        && is_sealed_at(segment, end, next)?
+    {
+        segment.publish(end);
+        return replay.sealed(&segment.header).map_err(|reason| corrupt(segment, 0, &reason));
+    }
+    let bytes = read_whole(segment)?;
+    let mut scan = Scan::new(&bytes, &segment.header);
+    match replay_frames(segment, &mut scan, replay)? {
+        End::Sealed => {}
+        End::Newer => return Err(newer(segment)),
+        End::Blank => {
+            return Err(broken(segment, &scan, next, "the log goes on without a seal"));
+        }
+        End::Invalid(reason) | End::Disordered(reason) => {
+            return Err(broken(segment, &scan, next, reason));
+        }
+    }
+    if scan.next_record != next.first_record || scan.chain != next.chain {
+        return Err(broken(segment, &scan, next, "the next segment does not continue it"));
+    }
+    segment.publish(scan.offset);
+    Ok(())
+}
+
+/// Whether a seal that the next segment continues ends at `end`.
+fn is_sealed_at(segment: &Segment, end: u64, next: &Header) -> Result<bool, OpenError> {
+    let Some(offset) = end.checked_sub(HEAD_LEN) else { return Ok(false) };
+    let mut bytes = vec![0; to_usize(HEAD_LEN)];
+    let count = storage::read_up_to(&*segment.file, offset, &mut bytes)
+        .map_err(io_error("read", segment.path.clone()))?;
+    let head = Head::decode(segment.seed, offset, bytes.get(..count).unwrap_or_default());
+    Ok(head.is_ok_and(|head| {
+        head.kind == FrameKind::Seal
+            && head.checksum == next.chain
+            && head.first_record == next.first_record
+    }))
+}
+
+/// Replays frames until they end; says how.
+fn replay_frames(
+    segment: &Segment,
+    scan: &mut Scan<'_>,
+    replay: &mut dyn Replay,
+) -> Result<End, OpenError> {
+    loop {
+        let frame = match scan.next() {
+            Ok(frame) => frame,
+            Err(end) => return Ok(end),
+        };
+        segment.note(frame.head.first_record, frame.address.offset);
+        if frame.head.kind == FrameKind::Commit {
+            replay.commit(&frame).map_err(|reason| {
+                let Address { offset, .. } = frame.address;
+                OpenError::Corrupt(segment.corruption(offset, frame.head.first_record, &reason))
+            })?;
+        }
+    }
+}
+
+fn read_whole(segment: &Segment) -> Result<Vec<u8>, OpenError> {
+    storage::read_whole(&*segment.file).map_err(io_error("read", segment.path.clone()))
+}

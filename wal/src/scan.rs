@@ -1,0 +1,202 @@
+//! Frame after frame of one segment, and what to make of the place where they end.
+//!
+//! The decision table of `docs/format.md`, "Recovery", stands here row by row: [`Scan::next`]
+//! says how the frames end, [`Scan::judge`] what that means in the last segment of a log.
+
+use crate::{
+    address::Address,
+    format::{ALIGN, FRAMES_START, FrameKind, HEAD_LEN, Head, HeadFault, Header, Seed},
+    frame::FrameView,
+    num::{to_u64, to_usize},
+};
+
+/// Walks over the frames of one segment, all of whose bytes are in memory.
+#[derive(Debug)]
+pub(crate) struct Scan<'a> {
+    bytes: &'a [u8],
+    seed: Seed,
+    segment: u64,
+    /// Where the next frame must begin.
+    pub(crate) offset: u64,
+    /// The chain that it must carry.
+    pub(crate) chain: u32,
+    /// The record that it must begin with.
+    pub(crate) next_record: u64,
+    /// The length of the frame before.
+    pub(crate) previous_len: u64,
+    /// What the frames so far prove to be durable.
+    pub(crate) durable: u64,
+    /// The kind of the frame before.
+    pub(crate) previous_kind: Option<FrameKind>,
+}
+
+/// Why the frames of a segment end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A seal: nothing may follow.
+    Sealed,
+    /// Nothing was written from here on, as far as the next head's bytes show.
+    Blank,
+    /// Bytes that are no frame.
+    Invalid(&'static str),
+    /// A whole frame, in its place, that does not continue the one before.
+    Disordered(&'static str),
+    /// A whole frame of a newer version.
+    Newer,
+}
+
+/// What the end of the frames means in the last segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The log ends here.
+    Clean,
+    /// The log ends here; what follows was never acknowledged. Zero it.
+    Torn {
+        /// How many bytes follow up to the last that is not zero.
+        bytes: u64,
+    },
+    /// What follows was, or may have been, acknowledged.
+    Corrupt {
+        /// What is wrong.
+        reason: &'static str,
+        /// The first record that a later frame proves to exist.
+        readable_again: Option<u64>,
+    },
+    /// Something follows that only a newer version knows.
+    Newer,
+}
+
+impl<'a> Scan<'a> {
+    /// Starts behind the header. `header_checksum` is the header's own.
+    pub(crate) fn new(bytes: &'a [u8], header: &Header) -> Self {
+        Self {
+            bytes,
+            seed: header.seed(),
+            segment: header.segment,
+            offset: FRAMES_START,
+            chain: Header::checksum(bytes),
+            next_record: header.first_record,
+            previous_len: 0,
+            durable: 0,
+            previous_kind: None,
+        }
+    }
+
+    /// The next frame.
+    ///
+    /// # Errors
+    /// How the frames end.
+    pub(crate) fn next(&mut self) -> Result<FrameView<'a>, End> {
+        if self.previous_kind == Some(FrameKind::Seal) {
+            return Err(End::Sealed);
+        }
+        let rest = self.rest();
+        let head = match Head::decode(self.seed, self.offset, rest) {
+            Ok(head) => head,
+            Err(HeadFault::Newer) => return Err(End::Newer),
+            Err(HeadFault::Invalid(_))
+                if is_zero(rest.get(..to_usize(HEAD_LEN)).unwrap_or(rest)) =>
+            {
+                return Err(End::Blank);
+            }
+            Err(HeadFault::Invalid(reason)) => return Err(End::Invalid(reason)),
+        };
+        let address = Address { segment: self.segment, offset: self.offset };
+        let frame = FrameView::split(address, head, rest)
+            .ok_or(End::Invalid("the frame is longer than what is left of the segment"))?;
+        if !frame.is_body_intact() {
+            return Err(End::Invalid("the body's checksum does not match"));
+        }
+        self.check_order(&head)?;
+        self.pass(&head);
+        Ok(frame)
+    }
+
+    fn check_order(&self, head: &Head) -> Result<(), End> {
+        if head.chain != self.chain || head.previous_len != self.previous_len {
+            return Err(End::Disordered("the frame does not continue the one before it"));
+        }
+        if head.first_record != self.next_record {
+            return Err(End::Disordered("the frame's first position is not the next one"));
+        }
+        if head.durable > self.offset || head.durable < self.durable {
+            return Err(End::Disordered("the frame's durable offset is impossible"));
+        }
+        Ok(())
+    }
+
+    fn pass(&mut self, head: &Head) {
+        self.offset += head.frame_len();
+        self.chain = head.checksum;
+        self.next_record = head.next_record();
+        self.previous_len = head.frame_len();
+        self.durable = head.durable;
+        self.previous_kind = Some(head.kind);
+    }
+
+    /// The bytes from the next frame on.
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(to_usize(self.offset)..).unwrap_or_default()
+    }
+
+    /// What the end of the frames means, if this is the last segment.
+    pub(crate) fn judge(&self, end: End) -> Verdict {
+        let garbage = self.garbage_len();
+        match end {
+            End::Newer => Verdict::Newer,
+            End::Disordered(reason) => Verdict::Corrupt { reason, readable_again: None },
+            End::Sealed if garbage > 0 => Verdict::Corrupt {
+                reason: "bytes follow the seal, where nobody writes",
+                readable_again: None,
+            },
+            End::Sealed | End::Blank if garbage == 0 => Verdict::Clean,
+            End::Blank | End::Sealed => self.judge_tail("zeroes stand where a frame was", garbage),
+            End::Invalid(reason) => self.judge_tail(reason, garbage),
+        }
+    }
+
+    /// Whether a later frame says that this place was durable before it was written.
+    fn judge_tail(&self, reason: &'static str, garbage: u64) -> Verdict {
+        let mut offset = self.offset + ALIGN;
+        while offset < self.offset + garbage {
+            match self.frame_head_at(offset) {
+                Some(head) if head.durable > self.offset => {
+                    let readable_again = Some(head.first_record);
+                    return Verdict::Corrupt { reason, readable_again };
+                }
+                _ => offset += ALIGN,
+            }
+        }
+        Verdict::Torn { bytes: garbage }
+    }
+
+    fn frame_head_at(&self, offset: u64) -> Option<Head> {
+        let bytes = self.bytes.get(to_usize(offset)..)?;
+        // A head's kind is never 0: most bytes need no checksum to be told from one.
+        let own = Head::decode_own(bytes)?;
+        let plausible = own.first_record >= self.next_record && own.durable <= offset;
+        plausible.then(|| Head::decode(self.seed, offset, bytes).ok()).flatten()
+    }
+
+    /// How many bytes follow up to the last that is not zero.
+    fn garbage_len(&self) -> u64 {
+        let rest = self.rest();
+        // Whole blocks first: nearly all of a prepared segment is zero.
+        let mut end = rest.len();
+        while let Some(block) = end.checked_sub(4096).and_then(|start| rest.get(start..end)) {
+            if !is_zero(block) {
+                break;
+            }
+            end -= 4096;
+        }
+        let last = rest.get(..end).unwrap_or_default().iter().rposition(|byte| *byte != 0);
+        last.map_or(0, |index| to_u64(index + 1))
+    }
+}
+
+/// Whether every byte is zero.
+pub(crate) fn is_zero(bytes: &[u8]) -> bool {
+    // Eight at a time: a prepared segment has millions of them.
+    let (chunks, rest) = bytes.as_chunks::<32>();
+    chunks.iter().all(|chunk| *chunk == [0; 32]) && rest.iter().all(|byte| *byte == 0)
+}

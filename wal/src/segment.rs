@@ -1,0 +1,138 @@
+//! One file of the log, open.
+
+use std::{
+    io,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::RwLock;
+
+use crate::{
+    error::{Corruption, Failure},
+    format::{FRAMES_START, Header, Seed},
+    map::Map,
+    num::{to_u64, to_usize},
+    storage::{self, File},
+};
+
+/// Where every so many bytes a frame begins: a search for a record starts at the last one before.
+const WAYPOINT_BYTES: u64 = 8 << 10;
+
+/// One file of the log, open for reading; the writer alone writes to it.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) header: Header,
+    pub(crate) seed: Seed,
+    /// Its path, for messages.
+    pub(crate) path: String,
+    pub(crate) file: Arc<dyn File>,
+    map: Option<Map>,
+    /// Bytes before this offset are in the file, finished. Only rises.
+    written: AtomicU64,
+    waypoints: RwLock<Vec<Waypoint>>,
+}
+
+/// A frame's first record and offset.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waypoint {
+    pub(crate) record: u64,
+    pub(crate) offset: u64,
+}
+
+impl Segment {
+    pub(crate) fn new(header: Header, path: String, file: Arc<dyn File>, map: Option<Map>) -> Self {
+        Self {
+            header,
+            seed: header.seed(),
+            path,
+            file,
+            map,
+            written: AtomicU64::new(0),
+            waypoints: RwLock::default(),
+        }
+    }
+
+    /// The name of the file of a segment that begins with this record.
+    pub(crate) fn name(first_record: u64) -> String {
+        format!("{first_record:020}.seg")
+    }
+
+    /// The first record of the segment whose file has this name.
+    pub(crate) fn parse_name(name: &str) -> Option<u64> {
+        let digits = name.strip_suffix(".seg")?;
+        let is_number = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|_| is_number)
+    }
+
+    /// Bytes before this offset can be read.
+    pub(crate) fn written(&self) -> u64 {
+        // Acquire pairs with the Release in `publish`: who sees the offset can read up to it.
+        self.written.load(Ordering::Acquire)
+    }
+
+    /// Says that the bytes before `end` are in the file and will not change any more.
+    pub(crate) fn publish(&self, end: u64) {
+        if let Some(map) = &self.map {
+            map.stabilize(to_usize(end));
+        }
+        self.written.fetch_max(end, Ordering::Release);
+    }
+
+    /// Whether the file is mapped into memory.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.map.is_some()
+    }
+
+    /// Bytes of the mapped file, if they are written.
+    pub(crate) fn mapped(&self, range: &Range<u64>) -> Option<&[u8]> {
+        self.map.as_ref()?.get(to_usize(range.start)..to_usize(range.end))
+    }
+
+    /// Reads `len` bytes from `offset` on into `out`, replacing what is there.
+    pub(crate) fn read(&self, offset: u64, len: u64, out: &mut Vec<u8>) -> Result<(), Failure> {
+        out.resize(to_usize(len), 0);
+        let count = storage::read_up_to(&*self.file, offset, out)
+            .map_err(|error| self.failure("read", error))?;
+        out.truncate(count);
+        Ok(())
+    }
+
+    /// Notes where a frame lies, if the last note is far enough back.
+    pub(crate) fn note(&self, record: u64, offset: u64) {
+        let due = |waypoints: &[Waypoint]| {
+            waypoints.last().is_none_or(|last| offset >= last.offset + WAYPOINT_BYTES)
+        };
+        if due(&self.waypoints.read()) {
+            let mut waypoints = self.waypoints.write();
+            if due(&waypoints) {
+                waypoints.push(Waypoint { record, offset });
+            }
+        }
+    }
+
+    /// A frame at or before the one that has `record`.
+    pub(crate) fn waypoint_before(&self, record: u64) -> Waypoint {
+        let waypoints = self.waypoints.read();
+        let after = waypoints.partition_point(|waypoint| waypoint.record <= record);
+        let found = after.checked_sub(1).and_then(|index| waypoints.get(index)).copied();
+        found.unwrap_or(Waypoint { record: self.header.first_record, offset: FRAMES_START })
+    }
+
+    pub(crate) fn failure(&self, action: &'static str, error: io::Error) -> Failure {
+        Failure { action, file: self.path.clone(), source: Arc::new(error) }
+    }
+
+    pub(crate) fn corruption(&self, offset: u64, first_record: u64, reason: &str) -> Corruption {
+        let reason = reason.to_owned();
+        Corruption { file: self.path.clone(), offset, first_record, readable_again: None, reason }
+    }
+
+    /// How many bytes the waypoints take in memory.
+    pub(crate) fn waypoint_bytes(&self) -> u64 {
+        to_u64(self.waypoints.read().capacity() * size_of::<Waypoint>())
+    }
+}

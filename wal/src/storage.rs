@@ -1,0 +1,161 @@
+//! The floor under the log: a directory of files. The disk is one, memory is another, the
+//! simulator of `annals-sim` a third. All I/O of Annals goes through these verbs.
+//!
+//! What an implementation may lose in a crash: bytes and sizes of a file that were not covered
+//! by a returned [`File::sync_data`], names that were not covered by a returned
+//! [`Directory::sync`].
+
+use std::{fmt::Debug, io, sync::Arc};
+
+use crate::map::Map;
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Only reading.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+/// A directory that holds one log. Names are plain file names, never paths.
+pub trait Directory: Debug + Send + Sync {
+    /// Becomes the only writer, until the guard is dropped or the process ends.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] while another writer is, in this process or another.
+    fn lock(&self) -> Result<Box<dyn WriterLock>, LockError>;
+
+    /// The names in the directory, in any order, without the lock's.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn names(&self) -> io::Result<Vec<String>>;
+
+    /// Creates an empty file for reading and writing.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or as the system says.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn File>>;
+
+    /// Opens an existing regular file.
+    ///
+    /// # Errors
+    /// `NotFound`, `InvalidInput` when it is no regular file, or as the system says.
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn File>>;
+
+    /// Gives a file another name; replaces the file that has it.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Returns when every name created, changed or removed so far is durable.
+    ///
+    /// # Errors
+    /// As the system says; afterwards nothing is known of the names.
+    fn sync(&self) -> io::Result<()>;
+
+    /// The file's path, for messages.
+    fn display(&self, name: &str) -> String;
+}
+
+/// Bytes of one file. Offsets and lengths are in bytes.
+pub trait File: Debug + Send + Sync {
+    /// Reads at `offset` into `out`; returns how many bytes, 0 only at the end or for an empty
+    /// `out`.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes at `offset`; returns how many bytes, perhaps fewer than given.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Returns when every byte written so far, and the size needed to read it, is durable.
+    ///
+    /// # Errors
+    /// As the system says; afterwards nothing is known of what was written.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// The size in bytes.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn size(&self) -> io::Result<u64>;
+
+    /// The first `len` bytes mapped into memory, where the file can do that. The file must be
+    /// that long already and must not shrink.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn map(&self, len: u64) -> io::Result<Option<Map>>;
+}
+
+/// Held by the only writer of a directory.
+pub trait WriterLock: Debug + Send + Sync {}
+
+/// Why the directory could not be locked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Another writer has it.
+    #[error("held by {holder}")]
+    Held {
+        /// Who, as far as the system tells.
+        holder: String,
+    },
+    /// The lock could not be asked for.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Fills `out` from `offset`; returns how many bytes there were before the file's end.
+pub(crate) fn read_up_to(file: &dyn File, mut offset: u64, out: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(offset, rest) {
+            Ok(0) => break,
+            Ok(count) => {
+                filled += count;
+                offset += crate::num::to_u64(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// The whole file.
+pub(crate) fn read_whole(file: &dyn File) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; crate::num::to_usize(file.size()?)];
+    let len = read_up_to(file, 0, &mut bytes)?;
+    bytes.truncate(len);
+    Ok(bytes)
+}
+
+/// Writes all of `bytes` at `offset`: goes on after short and interrupted writes.
+pub(crate) fn write_all(file: &dyn File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write_at(offset, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => {
+                bytes = bytes.get(count..).unwrap_or_default();
+                offset += crate::num::to_u64(count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,262 @@
+//! The end of the log: where frames are put in order, and gather for the next group.
+//!
+//! Invariants: frames are contiguous; a frame is in `gathering`, then in `in_flight`, then in its
+//! file; nobody does I/O while holding the tail.
+
+use std::sync::Arc;
+
+use crate::{
+    address::Address,
+    format::{self, FRAMES_START, FrameKind, HEAD_LEN, Head, Header},
+    num::{to_u64, to_usize},
+    prepare::Prepared,
+    segment::Segment,
+};
+
+/// A frame to put at the end of the log.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFrame<'a> {
+    /// How many records it has, at least one.
+    pub record_count: u32,
+    /// When it was put in order, in microseconds since 1970-01-01T00:00:00Z.
+    pub time: i64,
+    /// Numbers that are only known now; at least one.
+    pub stamps: &'a [u64],
+    /// Its records; the length is a multiple of 8 and not 0.
+    pub body: &'a [u8],
+    /// The checksum of the body: [`crate::body_checksum`].
+    pub body_checksum: u32,
+}
+
+impl NewFrame<'_> {
+    fn stamp_count(&self) -> u16 {
+        u16::try_from(self.stamps.len()).unwrap_or(u16::MAX)
+    }
+
+    fn len(&self) -> u64 {
+        HEAD_LEN + 8 * u64::from(self.stamp_count()) + to_u64(self.body.len())
+    }
+}
+
+/// Bytes of one segment that are written together.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) segment: Arc<Segment>,
+    /// Where the first byte goes.
+    pub(crate) start: u64,
+    pub(crate) bytes: Vec<u8>,
+    /// The name that the segment's file still has, if this part is its first.
+    pub(crate) prepared_name: Option<String>,
+}
+
+/// What is written and synced together.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) number: u64,
+    pub(crate) parts: Arc<Vec<Part>>,
+    /// The last record in it.
+    pub(crate) last_record: u64,
+}
+
+/// The end of the log.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    /// Where the next frame goes.
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) offset: u64,
+    pub(crate) next_record: u64,
+    pub(crate) previous_len: u64,
+    pub(crate) previous_kind: Option<FrameKind>,
+    /// The checksum of the last frame that is finished.
+    pub(crate) chain: u32,
+    /// Everything before is synced.
+    pub(crate) durable: Address,
+    /// The number of the group that gathers.
+    pub(crate) group: u64,
+    pub(crate) gathering: Vec<Part>,
+    pub(crate) in_flight: Arc<Vec<Part>>,
+    /// A buffer to use again.
+    pub(crate) spare: Vec<u8>,
+    pub(crate) closed: bool,
+}
+
+impl Tail {
+    /// Whether the frame, and a seal behind it, still go into the segment.
+    pub(crate) fn fits(&self, frame: &NewFrame<'_>) -> bool {
+        self.previous_kind != Some(FrameKind::Seal)
+            && self.offset + frame.len() + HEAD_LEN <= self.segment.header.capacity
+    }
+
+    /// The smallest segment that the frame goes into.
+    pub(crate) fn capacity_for(frame: &NewFrame<'_>) -> u64 {
+        (FRAMES_START + frame.len() + HEAD_LEN).next_multiple_of(FRAMES_START)
+    }
+
+    /// Whether it is time to prepare the next segment.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.offset >= self.segment.header.capacity / 2
+    }
+
+    /// Puts a frame at the end. It must fit.
+    pub(crate) fn put(&mut self, frame: &NewFrame<'_>) -> Address {
+        let head = Head {
+            kind: FrameKind::Commit,
+            record_count: frame.record_count,
+            time: frame.time,
+            stamp_count: frame.stamp_count(),
+            body_len: u32::try_from(frame.body.len()).unwrap_or(u32::MAX),
+            body_checksum: frame.body_checksum,
+            ..self.control(FrameKind::Commit, frame.time)
+        };
+        self.put_bytes(&head, frame.stamps, frame.body)
+    }
+
+    /// Puts a seal or a close mark at the end.
+    pub(crate) fn put_control(&mut self, kind: FrameKind, time: i64) {
+        let head = self.control(kind, time);
+        self.put_bytes(&head, &[], &[]);
+    }
+
+    /// Whether a close mark, and a seal behind it, still go into the segment.
+    pub(crate) fn fits_control(&self) -> bool {
+        self.previous_kind != Some(FrameKind::Seal)
+            && self.offset + 2 * HEAD_LEN <= self.segment.header.capacity
+    }
+
+    fn control(&self, kind: FrameKind, time: i64) -> Head {
+        Head {
+            kind,
+            first_record: self.next_record,
+            record_count: 0,
+            time,
+            stamp_count: 0,
+            body_len: 0,
+            body_checksum: format::body_checksum(&[]),
+            previous_len: self.previous_len,
+            chain: 0,
+            durable: 0,
+            checksum: 0,
+        }
+    }
+
+    fn put_bytes(&mut self, head: &Head, stamps: &[u64], body: &[u8]) -> Address {
+        let address = Address { segment: self.segment.header.segment, offset: self.offset };
+        let bytes = &mut self.part().bytes;
+        head.encode(bytes);
+        for stamp in stamps {
+            bytes.extend_from_slice(&stamp.to_le_bytes());
+        }
+        bytes.extend_from_slice(body);
+        self.offset += head.frame_len();
+        self.next_record = head.next_record();
+        self.previous_len = head.frame_len();
+        self.previous_kind = Some(head.kind);
+        address
+    }
+
+    /// The part that gathers for the segment at the end.
+    fn part(&mut self) -> &mut Part {
+        let number = self.segment.header.segment;
+        let is_there = self.gathering.last().is_some_and(|p| p.segment.header.segment == number);
+        if !is_there {
+            let part = Part {
+                segment: self.segment.clone(),
+                start: self.offset,
+                bytes: std::mem::take(&mut self.spare),
+                prepared_name: None,
+            };
+            self.gathering.push(part);
+        }
+        let last = self.gathering.len() - 1;
+        #[expect(clippy::indexing_slicing, reason = "the part is there, or was just pushed")]
+        &mut self.gathering[last]
+    }
+
+    /// Seals the segment and goes on in a prepared one.
+    pub(crate) fn roll(&mut self, prepared: Prepared, path: String, time: i64) -> Arc<Segment> {
+        if self.previous_kind != Some(FrameKind::Seal) {
+            self.put_control(FrameKind::Seal, time);
+        }
+        let header = Header {
+            log_id: self.segment.header.log_id,
+            segment: self.segment.header.segment + 1,
+            first_record: self.next_record,
+            capacity: prepared.capacity,
+            // `take` fills it in with the rest of what only the writer knows.
+            chain: 0,
+        };
+        let segment = Arc::new(Segment::new(header, path, prepared.file, prepared.map));
+        self.segment = segment.clone();
+        self.offset = 0;
+        let part = self.part();
+        part.prepared_name = Some(prepared.name);
+        part.bytes.resize(to_usize(FRAMES_START), 0);
+        self.offset = FRAMES_START;
+        self.previous_len = 0;
+        self.previous_kind = None;
+        segment
+    }
+
+    /// Takes the group that gathers, finished for writing; the next one gathers from now on.
+    pub(crate) fn take(&mut self) -> Option<Group> {
+        if self.gathering.is_empty() {
+            return None;
+        }
+        let mut parts = std::mem::take(&mut self.gathering);
+        for part in &mut parts {
+            self.chain = finish(part, self.chain, self.durable);
+        }
+        self.in_flight = Arc::new(parts);
+        let number = self.group;
+        self.group += 1;
+        Some(Group { number, parts: self.in_flight.clone(), last_record: self.next_record - 1 })
+    }
+
+    /// Says that the group taken last is in its files. `durable`: everything before is synced.
+    pub(crate) fn written(&mut self, durable: Address) {
+        self.durable = durable;
+        let parts = std::mem::take(&mut self.in_flight);
+        // A reader may hold them a little longer; then the next group gets a new buffer.
+        if let Some(part) = Arc::into_inner(parts).and_then(|mut parts| parts.pop()) {
+            self.spare = part.bytes;
+            self.spare.clear();
+        }
+    }
+
+    /// Copies the frame at `address` into `out`, if it is not in its file yet.
+    pub(crate) fn copy_frame(&self, address: Address, out: &mut Vec<u8>) -> Option<Head> {
+        let find = |part: &&Part| {
+            let end = part.start + to_u64(part.bytes.len());
+            part.segment.header.segment == address.segment
+                && (part.start..end).contains(&address.offset)
+        };
+        let part = self.gathering.iter().find(find).or_else(|| self.in_flight.iter().find(find))?;
+        let bytes = part.bytes.get(to_usize(address.offset - part.start)..)?;
+        let head = Head::decode_own(bytes)?;
+        out.clear();
+        out.extend_from_slice(bytes.get(..to_usize(head.frame_len()))?);
+        Some(head)
+    }
+}
+
+/// Finishes all frames of a part, and the header if the part has it; returns the new chain.
+fn finish(part: &mut Part, mut chain: u32, durable: Address) -> u32 {
+    let segment = &part.segment;
+    let is_durable_here = durable.segment == segment.header.segment;
+    let durable = if is_durable_here { durable.offset } else { 0 };
+    let mut at = 0;
+    if part.prepared_name.is_some() {
+        at = to_usize(FRAMES_START);
+        let page = part.bytes.get_mut(..at).unwrap_or_default();
+        Header { chain, ..segment.header }.encode(page);
+        chain = Header::checksum(page);
+    }
+    while let Some(frame) = part.bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
+        let Some(head) = Head::decode_own(frame) else { break };
+        let offset = part.start + to_u64(at);
+        chain = format::finish(segment.seed, offset, chain, durable, frame);
+        segment.note(head.first_record, offset);
+        at += to_usize(head.frame_len());
+    }
+    chain
+}

@@ -1,0 +1,55 @@
+//! What a caller holds until its frame is durable.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use crate::{commit::Shared, error::Failure};
+
+/// Wait on it, or await it. Dropping it is fine: the frame is written all the same.
+#[derive(Debug)]
+#[must_use = "the frame is durable only when the ticket says so"]
+pub struct Ticket {
+    shared: Arc<Shared>,
+    group: u64,
+}
+
+impl Ticket {
+    pub(crate) fn new(shared: Arc<Shared>, group: u64) -> Self {
+        Self { shared, group }
+    }
+
+    /// Blocks until the frame is durable. Where nobody else is at it, the caller's own thread
+    /// writes and syncs: no hop to another thread.
+    ///
+    /// # Errors
+    /// A write or a sync failed: whether the frame is durable is unknown.
+    pub fn wait(self) -> Result<(), Failure> {
+        self.shared.watermark.wait(self.group, || self.shared.lead())
+    }
+}
+
+impl Future for Ticket {
+    type Output = Result<(), Failure>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let Some(outcome) = self.shared.watermark.outcome(self.group) {
+            return Poll::Ready(outcome);
+        }
+        if let Some(outcome) = self.shared.watermark.register(self.group, context.waker()) {
+            return Poll::Ready(outcome);
+        }
+        self.shared.flush_soon();
+        Poll::Pending
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.shared.watermark.outcome(self.group).is_none() {
+            self.shared.flush_soon();
+        }
+    }
+}

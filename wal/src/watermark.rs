@@ -1,0 +1,143 @@
+//! How far the log is durable: the one number that decides what a reader may see, and those who
+//! wait for it.
+//!
+//! Groups end in order: while group `n` is written, group `n + 1` gathers. So two wake words, for
+//! odd and even groups, are enough to wake exactly those whose group ended, with one system call.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
+    },
+    task::Waker,
+};
+
+use event_listener::Event;
+use parking_lot::Mutex;
+
+use crate::error::Failure;
+
+/// How far the log is durable. Only rises, until it fails for good.
+#[derive(Debug)]
+pub(crate) struct Watermark {
+    /// The last group that ended.
+    group: AtomicU64,
+    /// The last record that may be seen.
+    record: AtomicU64,
+    failure: OnceLock<Failure>,
+    /// By the group's parity.
+    slots: [Slot; 2],
+    /// For those who wait for a record, not for a group.
+    pub(crate) rose: Event,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    /// Changes when a group of this parity ends, or needs a leader.
+    word: AtomicU32,
+    /// How many threads wait for the word to change.
+    threads: AtomicU32,
+    wakers: Mutex<Vec<Waker>>,
+}
+
+// Every access is SeqCst: a waiter announces itself and then looks at the group; who ends a group
+// changes it and then looks for waiters. Each must see the other's first step (Dekker).
+impl Watermark {
+    pub(crate) fn new(record: u64) -> Self {
+        Self {
+            group: AtomicU64::new(0),
+            record: AtomicU64::new(record),
+            failure: OnceLock::new(),
+            slots: Default::default(),
+            rose: Event::new(),
+        }
+    }
+
+    /// The last record that may be seen.
+    pub(crate) fn record(&self) -> u64 {
+        self.record.load(SeqCst)
+    }
+
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failure.get()
+    }
+
+    /// Whether the group ended, well or not.
+    pub(crate) fn outcome(&self, group: u64) -> Option<Result<(), Failure>> {
+        if self.group.load(SeqCst) >= group {
+            return Some(Ok(()));
+        }
+        self.failure.get().map(|failure| Err(failure.clone()))
+    }
+
+    fn slot(&self, group: u64) -> &Slot {
+        let [even, odd] = &self.slots;
+        if group.is_multiple_of(2) { even } else { odd }
+    }
+
+    /// Ends a group: its records may be seen, and its waiters go on.
+    pub(crate) fn publish(&self, group: u64, record: u64) {
+        self.record.store(record, SeqCst);
+        self.group.store(group, SeqCst);
+        self.slot(group).wake_all();
+        self.rose.notify(usize::MAX);
+    }
+
+    /// Ends everything: nothing more becomes durable. Only the first failure counts.
+    pub(crate) fn fail(&self, failure: Failure) {
+        // A second failure changes nothing for anyone.
+        drop(self.failure.set(failure));
+        self.slots.iter().for_each(Slot::wake_all);
+        self.rose.notify(usize::MAX);
+    }
+
+    /// Blocks until the group ended. `lead` is called when nobody may be at work: it writes a
+    /// group if it can, and says whether it did.
+    pub(crate) fn wait(&self, group: u64, lead: impl Fn() -> bool) -> Result<(), Failure> {
+        let slot = self.slot(group);
+        slot.threads.fetch_add(1, SeqCst);
+        let outcome = loop {
+            let seen = slot.word.load(SeqCst);
+            if let Some(outcome) = self.outcome(group) {
+                break outcome;
+            }
+            if !lead() {
+                atomic_wait::wait(&slot.word, seen);
+            }
+        };
+        slot.threads.fetch_sub(1, SeqCst);
+        outcome
+    }
+
+    /// Has the waker woken when the group ends; says if it has ended already.
+    pub(crate) fn register(&self, group: u64, waker: &Waker) -> Option<Result<(), Failure>> {
+        let mut wakers = self.slot(group).wakers.lock();
+        let outcome = self.outcome(group);
+        if outcome.is_none() {
+            wakers.push(waker.clone());
+        }
+        outcome
+    }
+
+    /// Wakes one thread that waits for `group`, so that it leads. Says whether one waits.
+    pub(crate) fn wake_leader(&self, group: u64) -> bool {
+        let slot = self.slot(group);
+        if slot.threads.load(SeqCst) == 0 {
+            return false;
+        }
+        slot.word.fetch_add(1, SeqCst);
+        atomic_wait::wake_one(&raw const slot.word);
+        true
+    }
+}
+
+impl Slot {
+    fn wake_all(&self) {
+        self.word.fetch_add(1, SeqCst);
+        if self.threads.load(SeqCst) > 0 {
+            atomic_wait::wake_all(&raw const self.word);
+        }
+        let wakers = std::mem::take(&mut *self.wakers.lock());
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
