@@ -1,1 +1,13 @@
-//! x
+#![doc = include_str!("../README.md")]
+
+pub use annals_engine::{
+    Annals, AppendError, CloseError, Conflicts, Corruption, Delivery, Directory, Disk, Environment,
+    Events, Failure, File, LogStats, Memory, OpenError, Options, Pending, ReadError, ReadMode,
+    Stats, Subscription, SyncPolicy, SystemEnvironment, Threads, TornTail,
+};
+pub use annals_event::{
+    Append, AppendFailure, CodecId, Committed, Conflict, Direction, EventId, EventType, EventView,
+    ExpectedVersion, Filter, InvalidAppend, InvalidName, LogQuery, NewEvent, Position, ReadFrom,
+    RecordedEvent, SchemaVersion, Snapshot, Store, StreamId, StreamQuery, StreamVersion, Timestamp,
+    Versions, limits,
+};

@@ -13,13 +13,8 @@ use crate::{
     limits, name,
     ordinal::{Position, StreamVersion},
     stream_id::StreamId,
-    wire::{take, take_array, take_byte, take_name, take_varint},
+    wire::{Malformed, take, take_array, take_byte, take_name, take_varint},
 };
-
-/// The bytes are not the body of a commit; says what is wrong with them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the commit is malformed: {0}")]
-pub struct Malformed(pub &'static str);
 
 /// What the frame's head says of a commit.
 #[derive(Debug, Clone, Copy)]

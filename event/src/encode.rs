@@ -88,6 +88,11 @@ impl Encoder {
         &self.uses
     }
 
+    /// For each event, in order, which of [`Encoder::streams`] it belongs to.
+    pub fn stream_numbers(&self) -> impl Iterator<Item = usize> {
+        self.numbers.iter().map(|(stream, _)| usize::try_from(*stream).unwrap_or(usize::MAX))
+    }
+
     /// Gives every event the numbers of its stream and its type.
     fn number(&mut self, events: &[NewEvent]) {
         self.uses.clear();

@@ -22,7 +22,7 @@ mod stream_id;
 mod wire;
 
 pub use append::{Append, Committed, InvalidAppend, Versions};
-pub use decode::{CommitHead, CommitView, EventView, Events, Malformed};
+pub use decode::{CommitHead, CommitView, EventView, Events};
 pub use encode::{Encoder, StreamUse};
 pub use event::{NewEvent, RecordedEvent, Timestamp};
 pub use event_id::EventId;
@@ -33,3 +33,4 @@ pub use ordinal::{Position, StreamVersion};
 pub use query::{Direction, Filter, LogQuery, StreamQuery};
 pub use store::{AppendFailure, ReadFrom, Snapshot, Store};
 pub use stream_id::StreamId;
+pub use wire::Malformed;

@@ -1,6 +1,9 @@
 //! Numbers and names as bytes: little-endian, LEB128 for lengths, one length byte for names.
 
-use crate::decode::Malformed;
+/// The bytes are not the body of a commit; says what is wrong with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the commit is malformed: {0}")]
+pub struct Malformed(pub &'static str);
 
 /// Appends `number` in LEB128: seven bits a byte, low bits first.
 pub(crate) fn put_varint(mut number: u32, out: &mut Vec<u8>) {

@@ -36,11 +36,18 @@ impl Disk {
     /// # Errors
     /// As the system says.
     pub fn create(path: &Path) -> io::Result<Self> {
-        if !path.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-            // The new name must outlive a power failure as much as what is put into it.
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            rustix::fs::fsync(open_directory(parent.unwrap_or(Path::new(".")))?)?;
+        let missing: Vec<&Path> = path.ancestors().take_while(|at| !is_there(at)).collect();
+        for directory in missing.into_iter().rev() {
+            DirBuilder::new().mode(0o700).create(directory)?;
+        }
+        // The names must outlive a power failure as much as what is put behind them; an earlier
+        // run may have made them and ended before they were synced.
+        for parent in path.ancestors().skip(1).take(2).filter(|at| is_there(at)) {
+            match open_directory(parent) {
+                Ok(parent) => rustix::fs::fsync(parent)?,
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(error) => return Err(error),
+            }
         }
         Self::open(path)
     }
@@ -66,7 +73,13 @@ impl Disk {
     }
 }
 
+/// Whether there is something of that name; the empty path is the working directory.
+fn is_there(path: &Path) -> bool {
+    path.as_os_str().is_empty() || path.symlink_metadata().is_ok()
+}
+
 fn open_directory(path: &Path) -> io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }

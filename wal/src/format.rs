@@ -231,7 +231,7 @@ impl Head {
     }
 
     /// The number of the record after the frame's last.
-    pub(crate) fn next_record(&self) -> u64 {
+    pub fn next_record(&self) -> u64 {
         self.first_record.saturating_add(u64::from(self.record_count))
     }
 

@@ -125,7 +125,7 @@ impl Log {
         if tail.closed {
             return Err(NotPushed::Failed(PushError::Closed));
         }
-        let sealed = if tail.fits(frame) { None } else { Some(self.roll(&mut tail, frame)?) };
+        let sealed = if tail.fits(frame) { None } else { self.roll(&mut tail, frame)? };
         let first_record = tail.next_record;
         let address = tail.put(frame);
         let group = tail.group;
@@ -138,15 +138,19 @@ impl Log {
         Ok(Pushed { address, first_record, ticket, sealed })
     }
 
-    /// Goes on in the next segment; returns the header of the one that ended.
-    fn roll(&self, tail: &mut Tail, frame: &NewFrame<'_>) -> Result<Header, NotPushed> {
+    /// Goes on in the next segment; returns the header of the one that ended, if one did.
+    fn roll(&self, tail: &mut Tail, frame: &NewFrame<'_>) -> Result<Option<Header>, NotPushed> {
         let capacity = Tail::capacity_for(frame);
         let prepared = self.shared.preparer.take(capacity);
         let prepared = prepared.ok_or(NotPushed::NoRoomYet { capacity })?;
-        let sealed = tail.segment.header;
+        let sealed = (!tail.is_empty()).then_some(tail.segment.header);
         let path = self.shared.directory.display(&Segment::name(tail.next_record));
         let segment = tail.roll(prepared, path, frame.time);
-        self.shared.segments.write().push(segment);
+        let mut segments = self.shared.segments.write();
+        if sealed.is_none() {
+            segments.pop();
+        }
+        segments.push(segment);
         Ok(sealed)
     }
 
@@ -213,6 +217,29 @@ impl Log {
     /// A reader of this log's frames.
     pub fn reader(&self, pattern: Pattern) -> Reader {
         Reader::new(self.shared.clone(), pattern)
+    }
+
+    /// Returns when record `number` may be seen, as [`Log::wait`] for a task.
+    ///
+    /// # Errors
+    /// The log failed before.
+    pub async fn reached(&self, number: u64) -> Result<(), Failure> {
+        loop {
+            let listener = self.listen();
+            if self.durable() >= number {
+                return Ok(());
+            }
+            if let Some(failure) = self.failure() {
+                return Err(failure);
+            }
+            self.shared.flush_soon();
+            listener.await;
+        }
+    }
+
+    /// The header of the segment that the next frame goes into, if it fits.
+    pub fn active_segment(&self) -> Header {
+        self.shared.tail.lock().segment.header
     }
 
     /// The log's random id.

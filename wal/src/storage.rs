@@ -121,7 +121,7 @@ pub enum LockError {
 
 /// Fills `out` from `offset`; returns how many bytes there were before the file's end.
 pub(crate) fn read_up_to(file: &dyn File, mut offset: u64, out: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
+    let (mut filled, mut interrupts) = (0, 0);
     while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read_at(offset, rest) {
             Ok(0) => break,
@@ -129,7 +129,7 @@ pub(crate) fn read_up_to(file: &dyn File, mut offset: u64, out: &mut [u8]) -> io
                 filled += count;
                 offset += crate::num::to_u64(count);
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_to_repeat(&error, &mut interrupts) => {}
             Err(error) => return Err(error),
         }
     }
@@ -146,6 +146,7 @@ pub(crate) fn read_whole(file: &dyn File) -> io::Result<Vec<u8>> {
 
 /// Writes all of `bytes` at `offset`: goes on after short and interrupted writes.
 pub(crate) fn write_all(file: &dyn File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+    let mut interrupts = 0;
     while !bytes.is_empty() {
         match file.write_at(offset, bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -153,9 +154,15 @@ pub(crate) fn write_all(file: &dyn File, mut offset: u64, mut bytes: &[u8]) -> i
                 bytes = bytes.get(count..).unwrap_or_default();
                 offset += crate::num::to_u64(count);
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_to_repeat(&error, &mut interrupts) => {}
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+/// Calls that are interrupted are repeated, but not for ever.
+fn is_to_repeat(error: &io::Error, interrupts: &mut u32) -> bool {
+    *interrupts += 1;
+    error.kind() == io::ErrorKind::Interrupted && *interrupts <= 100
 }

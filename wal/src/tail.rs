@@ -172,18 +172,31 @@ impl Tail {
         &mut self.gathering[last]
     }
 
-    /// Seals the segment and goes on in a prepared one.
+    /// Whether the segment has no records yet. Only right after opening: a segment that is begun
+    /// gets its first frame at once.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.next_record == self.segment.header.first_record
+    }
+
+    /// Seals the segment and goes on in a prepared one; an empty segment is replaced by it.
     pub(crate) fn roll(&mut self, prepared: Prepared, path: String, time: i64) -> Arc<Segment> {
-        if self.previous_kind != Some(FrameKind::Seal) {
+        let before = self.segment.header;
+        let mut number = before.segment + 1;
+        if self.is_empty() {
+            // Two segments cannot begin with the same record: they would have the same name.
+            number = before.segment;
+            self.chain = before.chain;
+            self.gathering.clear();
+        } else if self.previous_kind != Some(FrameKind::Seal) {
             self.put_control(FrameKind::Seal, time);
         }
         let header = Header {
-            log_id: self.segment.header.log_id,
-            segment: self.segment.header.segment + 1,
+            segment: number,
             first_record: self.next_record,
             capacity: prepared.capacity,
-            // `take` fills it in with the rest of what only the writer knows.
+            // `take` fills it in, when the seal's checksum is known.
             chain: 0,
+            ..before
         };
         let segment = Arc::new(Segment::new(header, path, prepared.file, prepared.map));
         self.segment = segment.clone();

@@ -1,0 +1,214 @@
+//! The store, as its users see it.
+
+use std::{path::Path, sync::Arc};
+
+use annals_event::{
+    Append, Direction, Filter, LogQuery, Position, StreamId, StreamQuery, StreamVersion,
+};
+use annals_index::Index;
+use annals_wal::{Directory, Log, LogOptions, LogStats, OpenError, ReadMode, SyncPolicy, TornTail};
+
+use crate::{
+    error::CloseError, events::Events, images, inner::Inner, log_scan::LogScan, options::Options,
+    pending::Pending, replay::Opening, sequencer, stream_scan::StreamScan,
+    subscription::Subscription,
+};
+
+/// An open event store. Clones are handles of the same store; it is usable from any thread and
+/// from any async runtime.
+///
+/// ```
+/// use annals_engine::Annals;
+/// use annals_event::{Append, ExpectedVersion, NewEvent, StreamId, StreamQuery};
+///
+/// let annals = Annals::in_memory()?;
+/// let account = StreamId::new("account-1")?;
+/// let opened = Append::new()
+///     .expect(account.clone(), ExpectedVersion::NoStream)
+///     .event(NewEvent::new(account.clone(), "Opened", "")?);
+/// let committed = annals.append(&opened).wait()?;
+/// assert_eq!(committed.first.get(), 1);
+/// assert!(annals.append(&opened).wait().is_err(), "it exists now");
+/// assert_eq!(annals.read_stream(&account, StreamQuery::forward()).count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Annals {
+    inner: Arc<Inner>,
+}
+
+/// How a store is set, what it did and what it takes; for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// The last durable position: also how many events there are.
+    pub position: Position,
+    /// The last position in order, durable or not.
+    pub sequenced: Position,
+    /// How many streams have events.
+    pub streams: u64,
+    /// When appends are acknowledged.
+    pub sync_policy: SyncPolicy,
+    /// How segments are read.
+    pub read_mode: ReadMode,
+    /// What the log did and takes.
+    pub log: LogStats,
+    /// How many events have their places in memory, at eight bytes each.
+    pub places_in_memory: u64,
+    /// How many segments have their places in an image beside them.
+    pub images: u64,
+    /// What opening found behind the last whole commit and cut off: never acknowledged.
+    pub torn_tail: Option<TornTail>,
+    /// Why the store only reads, if so.
+    pub poisoned: Option<String>,
+}
+
+impl Annals {
+    /// Opens the store in a directory with the default [`Options`], or makes one there.
+    ///
+    /// # Errors
+    /// [`OpenError`], which says what, where and what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        Options::new().open(path)
+    }
+
+    /// Makes a store in memory: the same code, without files. It is gone with its last handle.
+    ///
+    /// # Errors
+    /// [`OpenError`], when no thread can be started.
+    pub fn in_memory() -> Result<Self, OpenError> {
+        Options::new().in_memory()
+    }
+
+    pub(crate) fn open_log(
+        directory: &Arc<dyn Directory>,
+        options: LogOptions,
+    ) -> Result<Self, OpenError> {
+        let path = directory.display("");
+        let random = options.environment.random();
+        let random = random.map_err(|source| OpenError::Io {
+            action: "get randomness for",
+            file: path.clone(),
+            source,
+        })?;
+        let [seed @ .., _, _, _, _, _, _, _, _] = random.to_le_bytes();
+        let index = Arc::new(Index::new(u64::from_le_bytes(seed)));
+        let read_mode = options.read_mode;
+        let mut opening = Opening {
+            index: &index,
+            directory: &**directory,
+            read_mode,
+            image: None,
+            without_image: Vec::new(),
+        };
+        let log = Log::open(directory.clone(), options.clone(), &mut opening)?;
+        let active = log.active_segment();
+        opening.enter(active.segment, active.first_record);
+        let without_image = opening.without_image;
+        if let Some(torn) = log.torn_tail() {
+            let (file, offset, bytes) = (&torn.file, torn.offset, torn.bytes);
+            tracing::warn!(file, offset, bytes, "cut off what was never acknowledged");
+        }
+        tracing::info!(path, position = log.durable(), "opened");
+        let inner = Arc::new(Inner::new(log, index, options));
+        for places in without_image {
+            images::make_soon(&inner, places, Position::ZERO);
+        }
+        Ok(Self { inner })
+    }
+
+    /// Appends events, all or none, if every expectation holds. The append has its place when
+    /// this returns; it is durable when the [`Pending`] says so.
+    ///
+    /// The write itself begins at the latest when the `Pending` is waited for, polled or
+    /// dropped; many can be on their way at once, and then share a write and a sync.
+    ///
+    /// An append whose events have ids is idempotent: appended again, it returns the first
+    /// result, whatever is expected.
+    pub fn append(&self, append: &Append) -> Pending {
+        sequencer::append(&self.inner, append)
+    }
+
+    /// The durable events of a stream. A stream that nobody wrote to has none.
+    pub fn read_stream(&self, stream: &StreamId, query: StreamQuery) -> Events {
+        let newest = self.inner.durable();
+        Events::of_stream(StreamScan::new(&self.inner, stream, &query, newest), query.limit)
+    }
+
+    /// The durable events of the whole log, in its order.
+    pub fn read_all(&self, query: LogQuery) -> Events {
+        let newest = self.inner.durable();
+        let (from, to) = match query.direction {
+            Direction::Forward => (query.from.unwrap_or_default(), newest),
+            Direction::Backward => (Position::ZERO, query.from.unwrap_or(newest).min(newest)),
+        };
+        let scan = LogScan::new(&self.inner, query.direction, query.filter, from, to);
+        Events::of_log(scan, query.limit)
+    }
+
+    /// Every event after a position, then every new one, for ever. [`Position::ZERO`] delivers
+    /// from the beginning; a consumer goes on with the last position that it dealt with.
+    pub fn subscribe(&self, after: Position) -> Subscription {
+        self.subscribe_to(after, Filter::all())
+    }
+
+    /// As [`Annals::subscribe`], only for events that pass a filter.
+    pub fn subscribe_to(&self, after: Position, filter: Filter) -> Subscription {
+        Subscription::new(&self.inner, after, filter)
+    }
+
+    /// How many durable events a stream has.
+    pub fn stream_version(&self, stream: &StreamId) -> StreamVersion {
+        let number = self.inner.index.find(stream.as_str());
+        number.map_or(StreamVersion::ZERO, |number| {
+            self.inner.index.version_at(number, self.inner.durable())
+        })
+    }
+
+    /// The streams whose name begins with `prefix` and which have durable events, by name, each
+    /// with its version.
+    pub fn streams(&self, prefix: &str) -> Vec<(StreamId, StreamVersion)> {
+        let newest = self.inner.durable();
+        let streams = self.inner.index.streams(prefix).into_iter();
+        streams
+            .map(|(name, number)| (name, self.inner.index.version_at(number, newest)))
+            .filter(|(_, version)| *version > StreamVersion::ZERO)
+            .collect()
+    }
+
+    /// The last durable position.
+    pub fn position(&self) -> Position {
+        self.inner.durable()
+    }
+
+    /// How the store is set, what it did and what it takes.
+    pub fn stats(&self) -> Stats {
+        let (log, index) = (&self.inner.log, self.inner.index.stats());
+        Stats {
+            position: self.inner.durable(),
+            sequenced: self.inner.sequenced(),
+            streams: index.streams,
+            sync_policy: self.inner.options.sync_policy,
+            read_mode: self.inner.options.read_mode,
+            log: log.stats(),
+            places_in_memory: index.places_in_memory,
+            images: index.images,
+            torn_tail: log.torn_tail().cloned(),
+            poisoned: log.failure().map(|failure| failure.to_string()),
+        }
+    }
+
+    /// Closes the store for all its handles: writes what is on its way, marks the log's end as
+    /// clean, and lets another writer in. Reading goes on; appends are refused. The last handle
+    /// that is dropped does the same, but cannot say whether it went well.
+    ///
+    /// # Errors
+    /// [`CloseError`]; what was acknowledged is safe all the same.
+    pub fn close(&self) -> Result<(), CloseError> {
+        self.inner.log.close().map_err(CloseError)
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}

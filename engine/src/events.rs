@@ -1,0 +1,118 @@
+//! Events as they are read.
+
+use std::{collections::VecDeque, ops::ControlFlow};
+
+use annals_event::{EventView, Malformed, Position, RecordedEvent};
+
+use crate::{error::ReadError, frames::Visit, log_scan::LogScan, stream_scan::StreamScan};
+
+/// Events as they are read: an iterator of owned events, or, with [`Events::visit`], borrowed
+/// ones. Ends after the first error.
+#[derive(Debug)]
+pub struct Events {
+    scan: Scan,
+    /// How many may still be shown.
+    remaining: u64,
+    /// Events of a frame that were read and not yet returned.
+    ready: VecDeque<RecordedEvent>,
+}
+
+#[derive(Debug)]
+enum Scan {
+    /// There are no more.
+    Done,
+    Stream(Box<StreamScan>),
+    Log(Box<LogScan>),
+}
+
+impl Scan {
+    fn next(&mut self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, ReadError> {
+        match self {
+            Self::Done => Ok(ControlFlow::Break(())),
+            Self::Stream(scan) => scan.next(visit),
+            Self::Log(scan) => scan.next(visit),
+        }
+    }
+}
+
+impl Events {
+    pub(crate) fn of_stream(scan: Option<StreamScan>, limit: Option<u64>) -> Self {
+        Self::new(scan.map_or(Scan::Done, |scan| Scan::Stream(Box::new(scan))), limit)
+    }
+
+    pub(crate) fn of_log(scan: LogScan, limit: Option<u64>) -> Self {
+        Self::new(Scan::Log(Box::new(scan)), limit)
+    }
+
+    fn new(scan: Scan, limit: Option<u64>) -> Self {
+        Self { scan, remaining: limit.unwrap_or(u64::MAX), ready: VecDeque::new() }
+    }
+
+    /// Shows every event to `visit`, borrowed from where it lies: nothing is copied or allocated
+    /// for it. `visit` may end the reading with `Break`.
+    ///
+    /// Use it before the iterator, not after: events that the iterator read ahead are not shown.
+    ///
+    /// # Errors
+    /// [`ReadError`]: the system, or bytes that are not what was written.
+    pub fn visit(
+        mut self,
+        mut visit: impl FnMut(&EventView<'_>) -> ControlFlow<()>,
+    ) -> Result<(), ReadError> {
+        while self.remaining > 0 {
+            let remaining = &mut self.remaining;
+            let flow = self.scan.next(&mut |event| {
+                *remaining -= 1;
+                let flow = visit(event);
+                if *remaining == 0 { ControlFlow::Break(()) } else { flow }
+            })?;
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads frames until an event is ready, or there are no more.
+    fn fill(&mut self) -> Result<(), ReadError> {
+        while self.ready.is_empty() && self.remaining > 0 {
+            let (remaining, ready) = (&mut self.remaining, &mut self.ready);
+            let mut failed = None;
+            let flow = self.scan.next(&mut |event| {
+                *remaining -= 1;
+                match event.to_owned() {
+                    Ok(event) => ready.push_back(event),
+                    Err(source) => failed = Some(malformed(event.position, source)),
+                }
+                if *remaining == 0 || failed.is_some() {
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            })?;
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            if flow.is_break() {
+                self.remaining = 0;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn malformed(position: Position, source: Malformed) -> ReadError {
+    ReadError::Malformed { position, source }
+}
+
+impl Iterator for Events {
+    type Item = Result<RecordedEvent, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Err(error) = self.fill() {
+            self.remaining = 0;
+            self.scan = Scan::Done;
+            return Some(Err(error));
+        }
+        self.ready.pop_front().map(Ok)
+    }
+}

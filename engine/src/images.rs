@@ -1,0 +1,66 @@
+//! Index images of sealed segments: files beside the segments, made by the helper thread, read
+//! when the store is opened. Losing one costs time, never data.
+
+use std::sync::{Arc, Weak};
+
+use annals_event::Position;
+use annals_index::{Image, ImageSource, SegmentPlaces};
+use annals_wal::{Directory, Header, ReadMode, Sidecar};
+
+use crate::inner::Inner;
+
+/// The name of the image of the segment that begins with this position.
+pub(crate) fn name(first: u64) -> String {
+    format!("{first:020}.idx")
+}
+
+/// The image of a segment, if there is one that can be used.
+pub(crate) fn load(directory: &dyn Directory, header: &Header, mode: ReadMode) -> Option<Image> {
+    let name = name(header.first_record);
+    let sidecar = Sidecar::open(directory, &name, mode).ok()?;
+    let source = ImageSource {
+        log_id: header.log_id,
+        segment: header.segment,
+        first: Position::new(header.first_record),
+    };
+    match Image::open(Box::new(sidecar), source) {
+        Ok(image) => Some(image),
+        Err(fault) => {
+            let file = directory.display(&name);
+            tracing::warn!(file, reason = fault.0, "an index image is unusable and made anew");
+            None
+        }
+    }
+}
+
+/// Has the image of an ended segment made, and used from then on. `last`: the position of its
+/// last event.
+pub(crate) fn make_soon(inner: &Arc<Inner>, places: Arc<SegmentPlaces>, last: Position) {
+    // Weak: a job must not keep a store open that nobody uses any more.
+    let weak: Weak<Inner> = Arc::downgrade(inner);
+    // Not taken when the log is closing: the next opening replays the segment and makes it.
+    inner.log.in_background(move || {
+        if let Some(inner) = weak.upgrade() {
+            make(&inner, &places, last);
+        }
+    });
+}
+
+fn make(inner: &Inner, places: &SegmentPlaces, last: Position) {
+    // The segment's end is known when its seal is written, with the last commit before it.
+    if inner.log.wait(last.get()).is_err() {
+        return;
+    }
+    let Some((header, end)) = inner.log.sealed_segment(places.segment()) else { return };
+    let bytes = inner.index.encode_image(places, header.log_id, end);
+    let directory = &**inner.log.directory();
+    let name = name(header.first_record);
+    if let Err(error) = Sidecar::write(directory, &name, &bytes) {
+        let file = directory.display(&name);
+        tracing::warn!(file, %error, "an index image could not be written");
+        return;
+    }
+    if let Some(image) = load(directory, &header, inner.options.read_mode) {
+        inner.index.replace(Arc::new(image));
+    }
+}

@@ -1,0 +1,253 @@
+//! The order of all appends.
+//!
+//! An append goes this way:
+//! 1. In the caller's thread, without a lock: it is validated and encoded, the body's checksum is
+//!    computed, its streams get their numbers ([`Draft::new`]).
+//! 2. Under the sequencer's lock, without I/O: its ids and expectations are checked against the
+//!    index, it gets its versions and positions, its frame goes to the tail of the log, its
+//!    events go into the index ([`Sequencer::sequence`]).
+//! 3. Whoever leads writes and syncs the frame with its group (`annals-wal`).
+//!
+//! The index runs ahead of the disk. Nobody outside sees it before the watermark passes, except
+//! decisions, whose answers wait.
+
+use std::{cell::RefCell, sync::Arc};
+
+use annals_event::{Append, Committed, Conflict, Encoder, EventId, Position, Timestamp, Versions};
+use annals_index::{CommitPlace, Head, SegmentPlaces, StreamNumber};
+use annals_wal::{NewFrame, NotPushed, PushError, Ticket, body_checksum};
+
+use crate::{
+    encoding,
+    error::{AppendError, Conflicts, ReadError},
+    images,
+    inner::Inner,
+    pending::Pending,
+};
+
+thread_local! {
+    /// The buffers of this thread's drafts.
+    static BUFFERS: RefCell<Buffers> = RefCell::default();
+}
+
+#[derive(Debug, Default)]
+struct Buffers {
+    encoder: Encoder,
+    written: Vec<StreamNumber>,
+    expected: Vec<StreamNumber>,
+}
+
+/// Gives appends their order. Held by one append at a time, never across I/O.
+#[derive(Debug, Default)]
+pub(crate) struct Sequencer {
+    heads: Vec<Head>,
+    stamps: Vec<u64>,
+}
+
+/// An append, ready to be put in order.
+struct Draft<'a> {
+    append: &'a Append,
+    buffers: &'a Buffers,
+    time: Timestamp,
+    body_checksum: u32,
+}
+
+/// What became of a draft.
+enum Sequenced {
+    /// It has its place. The segment that ended with the commit before, if one did.
+    Done(Pending, Option<(Arc<SegmentPlaces>, Position)>),
+    /// Its ids are known: it was appended before, or they name other events.
+    Known(Position),
+    /// The log must make room first.
+    NoRoomYet(u64),
+}
+
+/// Puts an append in order.
+pub(crate) fn append(inner: &Arc<Inner>, append: &Append) -> Pending {
+    BUFFERS.with(|buffers| match buffers.try_borrow_mut() {
+        Ok(mut buffers) => append_with(inner, append, &mut buffers),
+        // A waker or a subscriber that appends while this thread appends.
+        Err(_) => append_with(inner, append, &mut Buffers::default()),
+    })
+}
+
+fn append_with(inner: &Arc<Inner>, append: &Append, buffers: &mut Buffers) -> Pending {
+    let draft = match Draft::new(inner, append, buffers) {
+        Ok(draft) => draft,
+        Err(error) => return Pending::refused(error),
+    };
+    loop {
+        let sequenced = inner.sequencer.lock().sequence(inner, &draft);
+        match sequenced {
+            Ok(Sequenced::Done(pending, ended)) => {
+                if let Some((places, last)) = ended {
+                    images::make_soon(inner, places, last);
+                }
+                return pending;
+            }
+            Ok(Sequenced::Known(position)) => return repeat(inner, append, position),
+            Ok(Sequenced::NoRoomYet(capacity)) => {
+                if let Err(error) = inner.log.make_room(capacity) {
+                    return Pending::refused(error.into());
+                }
+            }
+            Err(error) => return Pending::refused(error),
+        }
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn new(
+        inner: &Inner,
+        append: &'a Append,
+        buffers: &'a mut Buffers,
+    ) -> Result<Self, AppendError> {
+        buffers.encoder.encode(append)?;
+        let Buffers { encoder, written, expected } = &mut *buffers;
+        let streams = encoder.streams().iter().filter_map(|stream| stream.stream(append));
+        written.clear();
+        written.extend(streams.map(|stream| inner.index.intern(stream)));
+        expected.clear();
+        expected.extend(append.expectations.iter().map(|(id, _)| inner.index.intern(id)));
+        let body_checksum = body_checksum(buffers.encoder.body());
+        let time = Timestamp(inner.options.environment.now_micros());
+        Ok(Self { append, buffers, time, body_checksum })
+    }
+}
+
+impl Sequencer {
+    fn sequence(&mut self, inner: &Inner, draft: &Draft<'_>) -> Result<Sequenced, AppendError> {
+        if let Some(position) = find_known(inner, draft.append) {
+            return Ok(Sequenced::Known(position));
+        }
+        let conflicts = self.conflicts(inner, draft);
+        if !conflicts.is_empty() {
+            let outcome = Err(AppendError::Conflict(Conflicts(conflicts)));
+            // The versions that it conflicts with may not be durable: the answer waits for them.
+            return Ok(Sequenced::Done(Pending::new(outcome, inner.log.ticket()), None));
+        }
+        inner.index.heads(&draft.buffers.written, &mut self.heads);
+        self.stamps.clear();
+        self.stamps.extend(self.heads.iter().map(|head| head.version.get()));
+        let frame = NewFrame {
+            record_count: u32::try_from(draft.append.events.len()).unwrap_or(u32::MAX),
+            time: draft.time.0,
+            stamps: &self.stamps,
+            body: draft.buffers.encoder.body(),
+            body_checksum: draft.body_checksum,
+        };
+        let pushed = match inner.log.push(&frame) {
+            Ok(pushed) => pushed,
+            Err(NotPushed::NoRoomYet { capacity }) => return Ok(Sequenced::NoRoomYet(capacity)),
+            Err(NotPushed::Failed(error)) => return Err(error.into()),
+        };
+        let first = Position::new(pushed.first_record);
+        let ended = pushed
+            .sealed
+            .map(|_| (inner.index.roll(pushed.address.segment, first), first.previous()));
+        add_to_index(inner, draft, &pushed.address, first);
+        let committed = self.committed(draft, first);
+        inner.raise(committed.last);
+        Ok(Sequenced::Done(Pending::new(Ok(committed), pushed.ticket), ended))
+    }
+
+    /// Every expectation that does not hold.
+    fn conflicts(&mut self, inner: &Inner, draft: &Draft<'_>) -> Vec<Conflict> {
+        inner.index.heads(&draft.buffers.expected, &mut self.heads);
+        let mut conflicts: Vec<Conflict> = Vec::new();
+        for ((stream, expected), head) in draft.append.expectations.iter().zip(&self.heads) {
+            let is_new = || !conflicts.iter().any(|known| known.stream == *stream);
+            if !expected.holds(head.version) && is_new() {
+                let (expected, actual) = (*expected, head.version);
+                conflicts.push(Conflict { stream: stream.clone(), expected, actual });
+            }
+        }
+        conflicts
+    }
+
+    /// The result of a commit whose streams were at `self.heads` before.
+    fn committed(&self, draft: &Draft<'_>, first: Position) -> Committed {
+        let uses = draft.buffers.encoder.streams().iter();
+        let events = u64::try_from(draft.append.events.len()).unwrap_or(u64::MAX);
+        Committed {
+            first,
+            last: first.plus(events - 1),
+            time: draft.time,
+            versions: uses
+                .zip(&self.heads)
+                .map(|(u, head)| u.version_after(head.version))
+                .collect(),
+        }
+    }
+}
+
+fn add_to_index(inner: &Inner, draft: &Draft<'_>, address: &annals_wal::Address, first: Position) {
+    let place = CommitPlace {
+        segment: address.segment,
+        offset: address.offset,
+        first,
+        streams: &draft.buffers.written,
+    };
+    let numbers = draft.buffers.encoder.stream_numbers();
+    inner.index.add(&place, numbers.zip(draft.append.events.iter().map(|event| event.id)));
+}
+
+/// Where an event lies that has one of the append's ids.
+fn find_known(inner: &Inner, append: &Append) -> Option<Position> {
+    // Validation saw to it that all events have ids or none.
+    append.events.first()?.id?;
+    let mut ids = append.events.iter().filter_map(|event| event.id.as_ref());
+    ids.find_map(|id| inner.index.find_id(id))
+}
+
+/// The first result of an append whose ids are known; an error, if they name other events.
+fn repeat(inner: &Inner, append: &Append, position: Position) -> Pending {
+    // Everything in order so far, thus also the first append, when this ticket says so.
+    let ticket: Ticket = inner.log.ticket();
+    Pending::new(find_first(inner, append, position), ticket)
+}
+
+fn find_first(
+    inner: &Inner,
+    append: &Append,
+    position: Position,
+) -> Result<Committed, AppendError> {
+    let mut reader = inner.log.reader(annals_wal::Pattern::Probe);
+    let address = reader.seek(position.get()).map_err(ReadError::from)?;
+    let frame = reader.frame(address).map_err(ReadError::from)?;
+    let first = Position::new(frame.head.first_record);
+    let malformed = |source| ReadError::Malformed { position: first, source };
+    let commit = encoding::view(inner.log.id(), &frame).map_err(malformed)?;
+    let mut versions: Versions = commit.streams().iter().map(|(_, before)| *before).collect();
+    let mut ids: Vec<(EventId, Position)> = Vec::new();
+    for event in commit.events() {
+        let event = event.map_err(malformed)?;
+        ids.push((event.id, event.position));
+        if let Some(version) = versions.get_mut(event.stream_number) {
+            *version = event.version;
+        }
+    }
+    if !ids.iter().map(|(id, _)| Some(*id)).eq(append.events.iter().map(|event| event.id)) {
+        let id = ids.iter().find(|(_, at)| *at == position);
+        let id = id.map_or(EventId::new([0; 16]), |(id, _)| *id);
+        return Err(AppendError::IdInUse { id, position });
+    }
+    let time = Timestamp(frame.head.time);
+    Ok(Committed {
+        first,
+        last: first.plus(u64::from(frame.head.record_count) - 1),
+        time,
+        versions,
+    })
+}
+
+impl From<PushError> for AppendError {
+    fn from(error: PushError) -> Self {
+        match error {
+            PushError::NoRoom(failure) => Self::NoRoom(failure),
+            PushError::Poisoned(failure) => Self::Poisoned(failure),
+            // An append within the limits always fits into some segment.
+            _ => Self::Closed,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The events of one stream, by their places in the index.
+//!
+//! Places are taken a few at a time, so that reading the newest event of a long stream does not
+//! cost its length. What a place leads to is checked against what was looked for: a wrong image
+//! is an error, never a wrong event.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use annals_event::{Direction, Position, StreamId, StreamQuery, StreamVersion};
+use annals_index::{Place, Run, StreamNumber};
+use annals_wal::{Pattern, Reader};
+
+use crate::{
+    error::ReadError,
+    frames::{self, Visit},
+    images,
+    inner::Inner,
+};
+
+/// How many places are taken from the index at once.
+const PLACES_MAX: u64 = 512;
+
+/// Reads one stream's events.
+#[derive(Debug)]
+pub(crate) struct StreamScan {
+    inner: Arc<Inner>,
+    reader: Reader,
+    name: StreamId,
+    number: StreamNumber,
+    is_backward: bool,
+    /// Runs that are not read to their end, the next one last.
+    runs: Vec<Run>,
+    /// The versions that are still to come.
+    from: u64,
+    to: u64,
+    /// The places of the next versions, the next one last.
+    places: Vec<Place>,
+}
+
+impl StreamScan {
+    /// `None`: nobody knows the stream. `newest`: nothing behind that position is read.
+    pub(crate) fn new(
+        inner: &Arc<Inner>,
+        stream: &StreamId,
+        query: &StreamQuery,
+        newest: Position,
+    ) -> Option<Self> {
+        let number = inner.index.find(stream.as_str())?;
+        let newest = inner.index.version_at(number, newest).get();
+        let asked = query.from.map(StreamVersion::get);
+        let (from, to) = match query.direction {
+            Direction::Forward => (asked.unwrap_or(1).max(1), newest),
+            Direction::Backward => (1, asked.unwrap_or(newest).min(newest)),
+        };
+        let is_backward = query.direction == Direction::Backward;
+        let mut runs = inner.index.runs(number, StreamVersion::new(from));
+        if !is_backward {
+            runs.reverse();
+        }
+        Some(Self {
+            inner: inner.clone(),
+            reader: inner.log.reader(Pattern::Probe),
+            name: stream.clone(),
+            number,
+            is_backward,
+            runs,
+            from,
+            to,
+            places: Vec::new(),
+        })
+    }
+
+    /// Shows the events of the next frame. `Break`: there are no more, or `visit` said so.
+    pub(crate) fn next(&mut self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, ReadError> {
+        if self.places.is_empty() {
+            self.refill();
+        }
+        let Some(place) = self.places.last().copied() else { return Ok(ControlFlow::Break(())) };
+        // Later events of the stream in the same frame come along.
+        let same = |other: &&Place| (other.segment, other.offset) == (place.segment, place.offset);
+        let count = self.places.iter().rev().take_while(same).count();
+        let kept = self.places.len() - count;
+        let expected = self.places.split_off(kept);
+        let is_expected = |position| expected.iter().any(|place| place.position == position);
+        let address = annals_wal::Address { segment: place.segment, offset: place.offset };
+        let frame = match self.reader.frame(address) {
+            Ok(frame) => frame,
+            Err(error) => return Err(self.explain(error.into(), place)),
+        };
+        let mut found = 0;
+        let name = self.name.as_str();
+        let mut wanted = |event: &annals_event::EventView<'_>| {
+            let is_wanted = event.stream == name && is_expected(event.position);
+            found += usize::from(is_wanted);
+            is_wanted
+        };
+        let log_id = self.inner.log.id();
+        let flow = frames::visit(log_id, &frame, self.is_backward, &mut wanted, visit)?;
+        if flow.is_continue() && found < count {
+            return Err(wrong_image(&self.inner, place));
+        }
+        Ok(flow)
+    }
+
+    /// Takes the places of the next versions from the index.
+    fn refill(&mut self) {
+        while self.from <= self.to && self.places.is_empty() {
+            let Some(run) = self.runs.last().copied() else { return };
+            let (first, last) = (run.base.get() + 1, run.base.get() + run.count);
+            let versions = if self.is_backward {
+                let end = self.to.min(last);
+                end.saturating_sub(PLACES_MAX - 1).max(first).max(self.from)..=end
+            } else {
+                let start = self.from.max(first);
+                start..=start.saturating_add(PLACES_MAX - 1).min(last).min(self.to)
+            };
+            self.inner.index.places(self.number, &run, versions.clone(), &mut self.places);
+            if self.is_backward {
+                self.to = versions.start().saturating_sub(1);
+            } else {
+                self.from = versions.end().saturating_add(1);
+                self.places.reverse();
+            }
+            let is_done = if self.is_backward { self.to < first } else { self.from > last };
+            if is_done || versions.is_empty() {
+                self.runs.pop();
+            }
+        }
+    }
+
+    /// A frame that is not where an image says is the image's fault, not the segment's.
+    fn explain(&self, error: ReadError, place: Place) -> ReadError {
+        let is_imaged = self.inner.log.sealed_segment(place.segment).is_some();
+        match error {
+            ReadError::Corrupt(_) if is_imaged && !self.is_frame(place) => {
+                wrong_image(&self.inner, place)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the log itself has the position in a frame at that place.
+    fn is_frame(&self, place: Place) -> bool {
+        let mut reader = self.inner.log.reader(Pattern::Probe);
+        reader.seek(place.position.get()).is_ok_and(|address| address.offset == place.offset)
+    }
+}
+
+fn wrong_image(inner: &Inner, place: Place) -> ReadError {
+    let segment = inner.log.sealed_segment(place.segment);
+    let first = segment.map_or(0, |(header, _)| header.first_record);
+    let file = inner.log.directory().display(&images::name(first));
+    ReadError::WrongImage { file, position: place.position }
+}

@@ -1,0 +1,112 @@
+//! All events after a position, then every new one. Catching up and being live are one loop: read
+//! up to the watermark, say so, wait for it to rise. So there is no gap between the two, and no
+//! event is delivered twice.
+
+use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
+
+use annals_event::{Direction, Filter, Position, RecordedEvent};
+
+use crate::{error::ReadError, events::malformed, inner::Inner, log_scan::LogScan};
+
+/// What a subscription delivers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// The next event.
+    Event(RecordedEvent),
+    /// Everything up to this position was delivered, or did not pass the filter; what comes next
+    /// is new. Said once whenever there is nothing to deliver.
+    CaughtUp(Position),
+}
+
+/// Delivers the events of the log in order, for ever: in a thread with [`Subscription::recv`], in
+/// a task with [`Subscription::next`].
+#[derive(Debug)]
+pub struct Subscription {
+    inner: Arc<Inner>,
+    scan: LogScan,
+    ready: VecDeque<RecordedEvent>,
+    /// The last position that `CaughtUp` was said of.
+    said: Option<Position>,
+}
+
+impl Subscription {
+    pub(crate) fn new(inner: &Arc<Inner>, after: Position, filter: Filter) -> Self {
+        let scan = LogScan::new(inner, Direction::Forward, filter, after.next(), Position::ZERO);
+        Self { inner: inner.clone(), scan, ready: VecDeque::new(), said: None }
+    }
+
+    /// What is there to deliver now. `None`: nothing, and that was said.
+    ///
+    /// # Errors
+    /// [`ReadError`]; also when the store was closed or failed, and everything was delivered.
+    pub fn try_recv(&mut self) -> Result<Option<Delivery>, ReadError> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(Delivery::Event(event)));
+            }
+            // In this order: whoever closes or fails does so after the last rise.
+            let end = self.end();
+            self.scan.extend(self.inner.durable());
+            if !self.scan.is_done() {
+                self.read_frame()?;
+                continue;
+            }
+            let position = self.scan.position().previous();
+            if self.said == Some(position) {
+                return end.map_or(Ok(None), Err);
+            }
+            self.said = Some(position);
+            return Ok(Some(Delivery::CaughtUp(position)));
+        }
+    }
+
+    /// The next delivery; blocks until there is one.
+    ///
+    /// # Errors
+    /// [`ReadError`]; also when the store was closed or failed, and everything was delivered.
+    pub fn recv(&mut self) -> Result<Delivery, ReadError> {
+        use annals_wal::Listener;
+        loop {
+            let listener = self.inner.log.listen();
+            if let Some(delivery) = self.try_recv()? {
+                return Ok(delivery);
+            }
+            listener.wait();
+        }
+    }
+
+    /// The next delivery; waits until there is one. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// [`ReadError`]; also when the store was closed or failed, and everything was delivered.
+    pub async fn next(&mut self) -> Result<Delivery, ReadError> {
+        loop {
+            let listener = self.inner.log.listen();
+            if let Some(delivery) = self.try_recv()? {
+                return Ok(delivery);
+            }
+            listener.await;
+        }
+    }
+
+    /// Why no more events will come, if so.
+    fn end(&self) -> Option<ReadError> {
+        if let Some(failure) = self.inner.log.failure() {
+            return Some(ReadError::Poisoned(failure));
+        }
+        self.inner.log.is_closed().then_some(ReadError::Closed)
+    }
+
+    fn read_frame(&mut self) -> Result<(), ReadError> {
+        let (ready, mut failed) = (&mut self.ready, None);
+        // The whole frame, even after an error: its events are delivered once.
+        let _: ControlFlow<()> = self.scan.next(&mut |event| {
+            match event.to_owned() {
+                Ok(event) => ready.push_back(event),
+                Err(source) => failed = Some(malformed(event.position, source)),
+            }
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,385 @@
+//! The index itself: heads of all streams, places of the events of each segment.
+
+use std::{ops::RangeInclusive, sync::Arc};
+
+use annals_event::{EventId, Position, StreamId, StreamVersion};
+use parking_lot::RwLock;
+
+use crate::{
+    image::Image,
+    names::{self, Names, StreamNumber},
+    places::{Place, SegmentPlaces, StreamPlaces, lengthen},
+};
+
+/// Where a stream stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Head {
+    /// How many events it has, sequenced ones included.
+    pub version: StreamVersion,
+    /// The position of its last event.
+    pub last: Position,
+    /// The number of the last segment that has events of it; 0 if none has.
+    last_segment: u64,
+}
+
+/// The events of a stream in one segment: versions `base + 1` to `base + count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The number of the segment.
+    pub segment: u64,
+    /// The stream's version before its first event there.
+    pub base: StreamVersion,
+    /// How many events it has there.
+    pub count: u64,
+}
+
+/// A commit's place and events, for [`Index::add`].
+#[derive(Debug)]
+pub struct CommitPlace<'a> {
+    /// The number of the segment that its frame is in.
+    pub segment: u64,
+    /// The offset of its frame, in bytes.
+    pub offset: u64,
+    /// The position of its first event.
+    pub first: Position,
+    /// The streams it writes to.
+    pub streams: &'a [StreamNumber],
+}
+
+/// How large the index is; for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct IndexStats {
+    /// How many streams have events.
+    pub streams: u64,
+    /// How many events have their places in memory.
+    pub places_in_memory: u64,
+    /// How many segments have their places in an image.
+    pub images: u64,
+}
+
+/// Which streams exist, at which version, and where their events lie.
+#[derive(Debug)]
+pub struct Index {
+    names: Names,
+    state: RwLock<State>,
+    /// Every segment but the active one, by number from 1. Locked after `state`.
+    sealed: RwLock<Vec<Sealed>>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// By stream number; streams that only have a number are missing at the end.
+    heads: Vec<Head>,
+    active: SegmentPlaces,
+}
+
+#[derive(Debug, Clone)]
+enum Sealed {
+    /// The image is not written yet.
+    Memory(Arc<SegmentPlaces>),
+    Image(Arc<Image>),
+}
+
+impl State {
+    fn head(&self, stream: StreamNumber) -> Head {
+        self.heads.get(names::index(stream)).copied().unwrap_or_default()
+    }
+
+    fn head_mut(&mut self, stream: StreamNumber) -> &mut Head {
+        let index = names::index(stream);
+        if index >= self.heads.len() {
+            self.heads.resize(index + 1, Head::default());
+        }
+        #[expect(clippy::indexing_slicing, reason = "the list was made long enough")]
+        &mut self.heads[index]
+    }
+}
+
+impl Index {
+    /// An index of nothing. `seed` is random, so that names that collide cannot be chosen.
+    pub fn new(seed: u64) -> Self {
+        let active = SegmentPlaces::new(1, Position::new(1));
+        Self {
+            names: Names::new(seed),
+            state: RwLock::new(State { heads: Vec::new(), active }),
+            sealed: RwLock::default(),
+        }
+    }
+
+    /// The number of a stream; gives it one if it has none.
+    pub fn intern(&self, stream: &StreamId) -> StreamNumber {
+        self.names.intern(stream)
+    }
+
+    /// The number of a stream that has one.
+    pub fn find(&self, stream: &str) -> Option<StreamNumber> {
+        self.names.find(stream)
+    }
+
+    /// The name of a stream.
+    pub fn name(&self, stream: StreamNumber) -> Option<StreamId> {
+        self.names.name(stream)
+    }
+
+    /// Where a stream stands, sequenced events included.
+    pub fn head(&self, stream: StreamNumber) -> Head {
+        self.state.read().head(stream)
+    }
+
+    /// Where streams stand, all at once.
+    pub fn heads(&self, streams: &[StreamNumber], out: &mut Vec<Head>) {
+        let state = self.state.read();
+        out.clear();
+        out.extend(streams.iter().map(|stream| state.head(*stream)));
+    }
+
+    /// The streams whose name begins with `prefix`, by name.
+    pub fn streams(&self, prefix: &str) -> Vec<(StreamId, StreamNumber)> {
+        let numbered = self.names.all().into_iter().zip((0..).map(StreamNumber));
+        let mut found: Vec<_> =
+            numbered.filter(|(name, _)| name.as_str().starts_with(prefix)).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Adds a commit. `events` has, for each event in order, which of the commit's streams it
+    /// belongs to and its id, if the caller gave one.
+    pub fn add(
+        &self,
+        commit: &CommitPlace<'_>,
+        events: impl Iterator<Item = (usize, Option<EventId>)>,
+    ) {
+        let mut state = self.state.write();
+        for (index, (stream, id)) in events.enumerate() {
+            let Some(stream) = commit.streams.get(stream) else { continue };
+            let position = commit.first.plus(wide(index));
+            let place = state.active.shorten(position, commit.offset);
+            let before = state.head(*stream);
+            let places = state.active.streams.entry(*stream).or_insert_with(|| StreamPlaces {
+                base: before.version.get(),
+                previous_segment: before.last_segment,
+                places: Vec::new(),
+            });
+            places.places.push(place);
+            if let Some(id) = id {
+                state.active.ids.insert(id, position);
+            }
+            let last_segment = commit.segment;
+            let version = before.version.next();
+            *state.head_mut(*stream) = Head { version, last: position, last_segment };
+        }
+    }
+
+    /// The next commit is the first of a new segment. Returns the places of the one that ended,
+    /// to make its image from.
+    pub fn roll(&self, segment: u64, first: Position) -> Arc<SegmentPlaces> {
+        let mut state = self.state.write();
+        let ended = std::mem::replace(&mut state.active, SegmentPlaces::new(segment, first));
+        let ended = Arc::new(ended);
+        self.sealed.write().push(Sealed::Memory(ended.clone()));
+        ended
+    }
+
+    /// Uses an image from now on, instead of the places in memory that it was made from.
+    pub fn replace(&self, image: Arc<Image>) {
+        let mut sealed = self.sealed.write();
+        let slot = usize::try_from(image.segment() - 1).ok().and_then(|i| sealed.get_mut(i));
+        if let Some(slot) = slot {
+            *slot = Sealed::Image(image);
+        }
+    }
+
+    /// Takes a sealed segment's streams from its image, at opening, in order.
+    pub fn adopt(&self, image: Arc<Image>) {
+        let mut state = self.state.write();
+        for entry in image.entries() {
+            let stream = self.names.intern(&entry.name);
+            *state.head_mut(stream) = Head {
+                version: StreamVersion::new(entry.base + entry.count),
+                last: entry.last,
+                last_segment: image.segment(),
+            };
+        }
+        state.active = SegmentPlaces::new(image.segment() + 1, image.next_position());
+        self.sealed.write().push(Sealed::Image(image));
+    }
+
+    /// The number of the segment that commits are added to.
+    pub fn active_segment(&self) -> u64 {
+        self.state.read().active.segment
+    }
+
+    /// The runs of a stream that have versions from `from` on, oldest first.
+    pub fn runs(&self, stream: StreamNumber, from: StreamVersion) -> Vec<Run> {
+        let state = self.state.read();
+        let mut segment = state.head(stream).last_segment;
+        let mut runs = Vec::new();
+        while let Some((run, previous)) = self.run(&state, stream, segment) {
+            runs.push(run);
+            if run.base < from {
+                break;
+            }
+            segment = previous;
+        }
+        runs.reverse();
+        runs
+    }
+
+    /// A stream's run in a segment, and the segment before that has one.
+    fn run(&self, state: &State, stream: StreamNumber, segment: u64) -> Option<(Run, u64)> {
+        let (base, count, previous) = if segment == state.active.segment {
+            in_memory(&state.active, stream)?
+        } else {
+            match self.sealed(segment)? {
+                Sealed::Memory(places) => in_memory(&places, stream)?,
+                Sealed::Image(image) => {
+                    let entry = image.find(self.names.name(stream)?.as_str())?;
+                    (entry.base, entry.count, entry.previous_segment)
+                }
+            }
+        };
+        Some((Run { segment, base: StreamVersion::new(base), count }, previous))
+    }
+
+    fn sealed(&self, segment: u64) -> Option<Sealed> {
+        let index = usize::try_from(segment.checked_sub(1)?).ok()?;
+        self.sealed.read().get(index).cloned()
+    }
+
+    /// Appends the places of some versions of a run to `out`, oldest first.
+    pub fn places(
+        &self,
+        stream: StreamNumber,
+        run: &Run,
+        versions: RangeInclusive<u64>,
+        out: &mut Vec<Place>,
+    ) {
+        let base = run.base.get();
+        let from = versions.start().saturating_sub(base + 1);
+        let to = versions.end().saturating_sub(base).min(run.count);
+        let range = clamp(from)..clamp(to.max(from));
+        let state = self.state.read();
+        if run.segment == state.active.segment {
+            copy(&state.active, stream, range, out);
+            return;
+        }
+        drop(state);
+        match self.sealed(run.segment) {
+            Some(Sealed::Memory(places)) => copy(&places, stream, range, out),
+            Some(Sealed::Image(image)) => {
+                if let Some(name) = self.names.name(stream) {
+                    image.places(name.as_str(), range, out);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// The version that a stream had when `position` was the newest.
+    pub fn version_at(&self, stream: StreamNumber, position: Position) -> StreamVersion {
+        let head = self.head(stream);
+        if head.last <= position {
+            return head.version;
+        }
+        let state = self.state.read();
+        let mut segment = head.last_segment;
+        while let Some((run, previous)) = self.run(&state, stream, segment) {
+            let visible = self.count_up_to(&state, stream, segment, position);
+            if visible > 0 {
+                return run.base.plus(visible);
+            }
+            segment = previous;
+        }
+        StreamVersion::ZERO
+    }
+
+    /// How many events of a stream a segment has up to a position.
+    fn count_up_to(
+        &self,
+        state: &State,
+        stream: StreamNumber,
+        segment: u64,
+        position: Position,
+    ) -> u64 {
+        if segment == state.active.segment {
+            return state.active.count_up_to(stream, position);
+        }
+        match (self.sealed(segment), self.names.name(stream)) {
+            (Some(Sealed::Memory(places)), _) => places.count_up_to(stream, position),
+            (Some(Sealed::Image(image)), Some(name)) => {
+                let mut places = Vec::new();
+                image.places(name.as_str(), 0..usize::MAX, &mut places);
+                wide(places.partition_point(|place| place.position <= position))
+            }
+            _ => 0,
+        }
+    }
+
+    /// The position of the event that was given this id.
+    pub fn find_id(&self, id: &EventId) -> Option<Position> {
+        if let Some(position) = self.state.read().active.ids.get(id) {
+            return Some(*position);
+        }
+        let sealed = self.sealed.read();
+        sealed.iter().rev().find_map(|segment| match segment {
+            Sealed::Memory(places) => places.ids.get(id).copied(),
+            Sealed::Image(image) => image.find_id(id),
+        })
+    }
+
+    /// The bytes of the image of a sealed segment. `segment_end`: where its frames end.
+    pub fn encode_image(&self, places: &SegmentPlaces, log_id: u128, segment_end: u64) -> Vec<u8> {
+        let named = places
+            .streams
+            .iter()
+            .filter_map(|(stream, places)| Some((self.names.name(*stream)?, places)));
+        crate::image::encode(places, named.collect(), log_id, segment_end)
+    }
+
+    /// How large the index is.
+    pub fn stats(&self) -> IndexStats {
+        let state = self.state.read();
+        let count = |places: &SegmentPlaces| -> usize {
+            places.streams.values().map(|stream| stream.places.len()).sum()
+        };
+        let sealed = self.sealed.read();
+        let in_memory = sealed.iter().filter_map(|segment| match segment {
+            Sealed::Memory(places) => Some(count(places)),
+            Sealed::Image(_) => None,
+        });
+        let places = count(&state.active) + in_memory.clone().sum::<usize>();
+        let streams = state.heads.iter().filter(|head| head.version > StreamVersion::ZERO).count();
+        let images = sealed.len() - in_memory.count();
+        IndexStats { streams: wide(streams), places_in_memory: wide(places), images: wide(images) }
+    }
+
+    /// How many names have a number, used or not.
+    pub fn name_count(&self) -> usize {
+        self.names.count()
+    }
+}
+
+fn wide(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+fn clamp(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn in_memory(places: &SegmentPlaces, stream: StreamNumber) -> Option<(u64, u64, u64)> {
+    let found = places.streams.get(&stream)?;
+    Some((found.base, wide(found.places.len()), found.previous_segment))
+}
+
+fn copy(
+    places: &SegmentPlaces,
+    stream: StreamNumber,
+    range: std::ops::Range<usize>,
+    out: &mut Vec<Place>,
+) {
+    let found = places.streams.get(&stream);
+    let found = found.and_then(|found| found.places.get(range)).unwrap_or_default();
+    out.extend(found.iter().map(|place| lengthen(places.segment, places.first, *place)));
+}

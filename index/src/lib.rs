@@ -1,0 +1,15 @@
+//! Which streams exist, at which version, and where their events lie. Pure memory, no I/O:
+//! rebuilt from the log, or from images of sealed segments, whenever the log is opened.
+//!
+//! Invariant: an entry exists from the moment its commit is sequenced, and is never taken back.
+//! Readers decide by position what they may see.
+
+mod image;
+mod index;
+mod names;
+mod places;
+
+pub use image::{Image, ImageBytes, ImageFault, ImageSource};
+pub use index::{CommitPlace, Head, Index, IndexStats, Run};
+pub use names::StreamNumber;
+pub use places::{Place, SegmentPlaces};

@@ -1,0 +1,87 @@
+//! Where the events of one segment lie: eight bytes each, in memory until the segment's image is
+//! written.
+
+use annals_event::{EventId, Position};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use crate::names::StreamNumber;
+
+/// Where an event lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The number of its segment.
+    pub segment: u64,
+    /// The offset of its frame there, in bytes.
+    pub offset: u64,
+    /// Its position.
+    pub position: Position,
+}
+
+/// Where an event lies, within its segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlaceInSegment {
+    /// Its position, counted from the segment's first.
+    pub(crate) position: u32,
+    /// The offset of its frame, in units of 8 bytes.
+    pub(crate) offset: u32,
+}
+
+const _: () = assert!(size_of::<PlaceInSegment>() == 8, "eight bytes an event");
+
+/// The events of one stream in one segment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct StreamPlaces {
+    /// The stream's version before its first event here.
+    pub(crate) base: u64,
+    /// The segment before this one that has events of the stream; 0 if none has.
+    pub(crate) previous_segment: u64,
+    pub(crate) places: Vec<PlaceInSegment>,
+}
+
+/// Where the events of one segment lie.
+#[derive(Debug)]
+pub struct SegmentPlaces {
+    pub(crate) segment: u64,
+    pub(crate) first: Position,
+    /// Keyed by numbers that this process gave out: nobody can choose them.
+    pub(crate) streams: HashMap<StreamNumber, StreamPlaces, FixedState>,
+    pub(crate) ids: HashMap<EventId, Position, FixedState>,
+}
+
+impl SegmentPlaces {
+    pub(crate) fn new(segment: u64, first: Position) -> Self {
+        Self { segment, first, streams: HashMap::default(), ids: HashMap::default() }
+    }
+
+    /// The number of the segment.
+    pub fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// How many events of a stream lie up to a position.
+    pub(crate) fn count_up_to(&self, stream: StreamNumber, position: Position) -> u64 {
+        let places = self.streams.get(&stream).map_or(&[][..], |stream| &stream.places);
+        let visible =
+            |place: &PlaceInSegment| self.first.plus(u64::from(place.position)) <= position;
+        u64::try_from(places.partition_point(visible)).unwrap_or(u64::MAX)
+    }
+
+    /// A place as the segment keeps it.
+    pub(crate) fn shorten(&self, position: Position, offset: u64) -> PlaceInSegment {
+        let position = position.get().saturating_sub(self.first.get());
+        PlaceInSegment {
+            position: u32::try_from(position).unwrap_or(u32::MAX),
+            offset: u32::try_from(offset / 8).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// A place as readers want it.
+pub(crate) fn lengthen(segment: u64, first: Position, place: PlaceInSegment) -> Place {
+    Place {
+        segment,
+        offset: u64::from(place.offset) * 8,
+        position: first.plus(u64::from(place.position)),
+    }
+}

@@ -1,0 +1,73 @@
+//! Files beside the segments that are derived from them: their owner can make them again, so they
+//! are written whole, never changed, and lost without harm.
+
+use std::{fmt, io};
+
+use crate::{
+    map::Map,
+    num::{to_u64, to_usize},
+    options::ReadMode,
+    storage::{self, Access, Directory},
+};
+
+/// While a sidecar is written, its name ends with this.
+const TEMPORARY_SUFFIX: &str = ".tmp";
+
+/// The bytes of a sidecar.
+pub struct Sidecar(Content);
+
+enum Content {
+    Mapped(Map, usize),
+    Read(Vec<u8>),
+}
+
+impl Sidecar {
+    /// Opens a sidecar for reading.
+    ///
+    /// # Errors
+    /// `NotFound`, or as the system says.
+    pub fn open(directory: &dyn Directory, name: &str, mode: ReadMode) -> io::Result<Self> {
+        let file = directory.open(name, Access::Read)?;
+        let len = file.size()?;
+        if mode == ReadMode::Map
+            && len > 0
+            && let Some(map) = file.map(len)?
+        {
+            map.stabilize(to_usize(len));
+            return Ok(Self(Content::Mapped(map, to_usize(len))));
+        }
+        Ok(Self(Content::Read(storage::read_whole(&*file)?)))
+    }
+
+    /// Writes a sidecar: whole, or not at all. Its name need not survive a power failure, so the
+    /// directory is not synced; an error that a sync would report is left to the log's own.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn write(directory: &dyn Directory, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let temporary = format!("{name}{TEMPORARY_SUFFIX}");
+        match directory.remove(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = directory.create(&temporary)?;
+        storage::write_all(&*file, 0, bytes)?;
+        file.sync_data()?;
+        directory.rename(&temporary, name)
+    }
+}
+
+impl AsRef<[u8]> for Sidecar {
+    fn as_ref(&self) -> &[u8] {
+        match &self.0 {
+            Content::Mapped(map, len) => map.get(0..*len).unwrap_or_default(),
+            Content::Read(bytes) => bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Sidecar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sidecar({} bytes)", to_u64(self.as_ref().len()))
+    }
+}

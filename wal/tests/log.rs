@@ -1,0 +1,180 @@
+//! The log as its owner uses it: what was pushed comes back, in order, also after opening again.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test"
+)]
+
+use std::{sync::Arc, thread};
+
+use annals_wal::{
+    Address, Directory, Disk, FrameKind, FrameView, Header, Log, LogOptions, Memory, NewFrame,
+    NotPushed, Pattern, Pushed, ReadMode, Replay, body_checksum,
+};
+
+/// What was replayed: first record and body of each commit.
+#[derive(Default)]
+struct Seen(Vec<(u64, Vec<u8>)>);
+
+impl Replay for Seen {
+    fn sealed_end(&mut self, _: &Header) -> Option<u64> {
+        None
+    }
+    fn sealed(&mut self, _: &Header) -> Result<(), String> {
+        panic!("no segment is known from elsewhere")
+    }
+    fn commit(&mut self, frame: &FrameView<'_>) -> Result<(), String> {
+        self.0.push((frame.head.first_record, frame.body.to_vec()));
+        Ok(())
+    }
+}
+
+fn options() -> LogOptions {
+    LogOptions { segment_bytes: 8 << 10, ..LogOptions::default() }
+}
+
+fn open(directory: &Arc<dyn Directory>, options: LogOptions) -> (Log, Seen) {
+    let mut seen = Seen::default();
+    (Log::open(directory.clone(), options, &mut seen).unwrap(), seen)
+}
+
+fn body(n: u64) -> Vec<u8> {
+    let len = 8 * usize::try_from(1 + n % 40).unwrap();
+    n.to_le_bytes().into_iter().cycle().take(len).collect()
+}
+
+fn push(log: &Log, body: &[u8]) -> Pushed {
+    let frame = NewFrame {
+        record_count: 1,
+        time: 5,
+        stamps: &[7],
+        body,
+        body_checksum: body_checksum(body),
+    };
+    loop {
+        match log.push(&frame) {
+            Ok(pushed) => return pushed,
+            Err(NotPushed::NoRoomYet { capacity }) => log.make_room(capacity).unwrap(),
+            Err(NotPushed::Failed(error)) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn what_was_pushed_comes_back_over_many_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Directory> = Arc::new(Disk::create(dir.path()).unwrap());
+    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+    for (directory, read_mode) in [(&disk, ReadMode::Map), (&memory, ReadMode::Map)] {
+        let options = LogOptions { read_mode, ..options() };
+        let (log, _) = open(directory, options.clone());
+        let mut addresses = Vec::new();
+        for n in 1..=300 {
+            let pushed = push(&log, &body(n));
+            assert_eq!(pushed.first_record, n);
+            addresses.push(pushed.address);
+            if n % 3 == 0 {
+                pushed.ticket.wait().unwrap();
+                assert_eq!(log.durable(), n);
+            }
+        }
+        check_reads(&log, &addresses);
+        log.close().unwrap();
+        drop(log);
+        for read_mode in [ReadMode::Map, ReadMode::Pread] {
+            let (log, seen) = open(directory, LogOptions { read_mode, ..options.clone() });
+            assert_eq!(seen.0, (1..=300).map(|n| (n, body(n))).collect::<Vec<_>>());
+            assert!(log.stats().segments > 3);
+            assert_eq!(log.torn_tail(), None);
+            check_reads(&log, &addresses);
+        }
+    }
+}
+
+fn check_reads(log: &Log, addresses: &[Address]) {
+    for pattern in [Pattern::Probe, Pattern::Forward, Pattern::Backward] {
+        let mut reader = log.reader(pattern);
+        for n in (1..=300_u64).rev() {
+            let index = usize::try_from(n).unwrap() - 1;
+            assert_eq!(reader.seek(n).unwrap(), addresses[index]);
+            assert_eq!(reader.frame(addresses[index]).unwrap().body, body(n));
+        }
+        let (mut address, mut found) = (reader.seek(1).unwrap(), Vec::new());
+        while found.len() < 300 {
+            let head = reader.head(address).unwrap();
+            if head.kind == FrameKind::Commit {
+                found.push(head.first_record);
+            }
+            address = reader.after(address, &head);
+        }
+        assert_eq!(found, (1..=300).collect::<Vec<_>>());
+        let (mut address, mut found) = (Some(reader.seek(300).unwrap()), Vec::new());
+        while let Some(at) = address {
+            let head = reader.head(at).unwrap();
+            if head.kind == FrameKind::Commit {
+                found.push(head.first_record);
+            }
+            address = reader.before(at, &head).unwrap();
+        }
+        assert_eq!(found, (1..=300).rev().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn many_threads_push_and_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Directory> = Arc::new(Disk::create(dir.path()).unwrap());
+    let (log, _) = open(&disk, LogOptions { segment_bytes: 64 << 10, ..options() });
+    thread::scope(|scope| {
+        for thread in 0..8 {
+            let log = &log;
+            scope.spawn(move || {
+                for n in 0..200 {
+                    let pushed = push(log, &body(thread * 1000 + n));
+                    let record = pushed.first_record;
+                    match n % 3 {
+                        0 => drop(pushed.ticket),
+                        _ => pushed.ticket.wait().unwrap(),
+                    }
+                    if n % 3 == 1 {
+                        assert!(log.durable() >= record);
+                    }
+                }
+            });
+        }
+    });
+    log.wait(1600).unwrap();
+    log.close().unwrap();
+    assert!(matches!(
+        log.push(&NewFrame {
+            record_count: 1,
+            time: 0,
+            stamps: &[1],
+            body: &[0; 8],
+            body_checksum: 0,
+        }),
+        Err(NotPushed::Failed(_))
+    ));
+    drop(log);
+    let (_, seen) = open(&disk, options());
+    assert_eq!(seen.0.len(), 1600);
+}
+
+#[test]
+fn a_frame_larger_than_a_segment_gets_one_of_its_own() {
+    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+    let (log, _) = open(&memory, options());
+    let large = vec![9; 100 << 10];
+    push(&log, &body(1)).ticket.wait().unwrap();
+    let pushed = push(&log, &large);
+    let address = pushed.address;
+    pushed.ticket.wait().unwrap();
+    push(&log, &body(2)).ticket.wait().unwrap();
+    assert_eq!(log.reader(Pattern::Probe).frame(address).unwrap().body, large);
+    log.close().unwrap();
+    drop(log);
+    let (_, seen) = open(&memory, options());
+    assert_eq!(seen.0.iter().map(|(_, body)| body.len()).collect::<Vec<_>>(), [16, 100 << 10, 24]);
+}
