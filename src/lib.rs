@@ -11,3 +11,7 @@ pub use annals_event::{
     RecordedEvent, SchemaVersion, Snapshot, Store, StreamId, StreamQuery, StreamVersion, Timestamp,
     Versions, limits,
 };
+pub use annals_executor::{
+    Bincode, Codec, CodecError, Command, Decision, Event, ExecuteError, Executed, Executor,
+    InvalidCommand, Recorded,
+};

@@ -81,7 +81,7 @@ impl Annals {
     }
 
     pub(crate) fn open_log(
-        directory: &Arc<dyn Directory>,
+        directory: Arc<dyn Directory>,
         options: LogOptions,
     ) -> Result<Self, OpenError> {
         let path = directory.display("");
@@ -96,12 +96,12 @@ impl Annals {
         let read_mode = options.read_mode;
         let mut opening = Opening {
             index: &index,
-            directory: &**directory,
+            directory: directory.clone(),
             read_mode,
             image: None,
             without_image: Vec::new(),
         };
-        let log = Log::open(directory.clone(), options.clone(), &mut opening)?;
+        let log = Log::open(directory, options.clone(), &mut opening)?;
         let active = log.active_segment();
         opening.enter(active.segment, active.first_record);
         let without_image = opening.without_image;

@@ -93,6 +93,6 @@ impl Options {
     /// # Errors
     /// [`OpenError`], which says what, where and what to do.
     pub fn open_on(self, directory: Arc<dyn Directory>) -> Result<Annals, OpenError> {
-        Annals::open_log(&directory, self.log)
+        Annals::open_log(directory, self.log)
     }
 }

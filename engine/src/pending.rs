@@ -6,7 +6,7 @@ use std::{
 };
 
 use annals_event::Committed;
-use annals_wal::Ticket;
+use annals_wal::{Failure, Ticket};
 
 use crate::error::AppendError;
 
@@ -17,49 +17,60 @@ use crate::error::AppendError;
 /// Dropping it does not undo the append.
 #[derive(Debug)]
 #[must_use = "the append is durable only when this says so: `.wait()` or `.await` it"]
-pub struct Pending {
-    /// `None` only after it was handed out.
-    outcome: Option<Result<Committed, AppendError>>,
-    /// `None`: there is nothing to wait for.
-    ticket: Option<Ticket>,
+pub struct Pending(State);
+
+#[derive(Debug)]
+enum State {
+    /// In order; the outcome holds once the ticket says so.
+    Waiting(Result<Committed, AppendError>, Ticket),
+    /// Refused whatever the log holds.
+    Refused(AppendError),
+    /// The outcome was handed out.
+    Finished,
 }
 
 impl Pending {
     pub(crate) fn new(outcome: Result<Committed, AppendError>, ticket: Ticket) -> Self {
-        Self { outcome: Some(outcome), ticket: Some(ticket) }
+        Self(State::Waiting(outcome, ticket))
     }
 
-    /// Refused whatever the log holds.
     pub(crate) fn refused(error: AppendError) -> Self {
-        Self { outcome: Some(Err(error)), ticket: None }
+        Self(State::Refused(error))
     }
 
     /// Blocks until the outcome is durable, and returns it.
     ///
     /// # Errors
     /// [`AppendError`]: nothing was appended, except with [`AppendError::OutcomeUnknown`].
-    pub fn wait(mut self) -> Result<Committed, AppendError> {
-        let waited = self.ticket.take().map_or(Ok(()), Ticket::wait);
-        self.finish(waited)
-    }
-
-    /// The outcome, before it is durable: for who waits until it is in another way.
-    pub(crate) fn split(mut self) -> (Result<Committed, AppendError>, Option<Ticket>) {
-        (self.finish(Ok(())), self.ticket.take())
-    }
-
-    fn finish(
-        &mut self,
-        waited: Result<(), annals_wal::Failure>,
-    ) -> Result<Committed, AppendError> {
-        // A future is not polled again after it was ready.
-        let outcome = self.outcome.take().unwrap_or(Err(AppendError::Closed));
-        match (outcome, waited) {
-            (outcome, Ok(())) => outcome,
-            (Ok(_), Err(failure)) => Err(AppendError::OutcomeUnknown(failure)),
-            // What it conflicted with may be gone: nothing is known but that nothing was appended.
-            (Err(_), Err(failure)) => Err(AppendError::Poisoned(failure)),
+    pub fn wait(self) -> Result<Committed, AppendError> {
+        match self.0 {
+            State::Waiting(outcome, ticket) => settle(outcome, ticket.wait()),
+            State::Refused(error) => Err(error),
+            State::Finished => Err(AppendError::Closed),
         }
+    }
+
+    /// The outcome before it is durable, for a decision: a refusal at once, a commit with what
+    /// to wait for.
+    pub(crate) fn split(self) -> Result<(Committed, Ticket), AppendError> {
+        match self.0 {
+            State::Waiting(outcome, ticket) => outcome.map(|committed| (committed, ticket)),
+            State::Refused(error) => Err(error),
+            State::Finished => Err(AppendError::Closed),
+        }
+    }
+}
+
+/// What is told of an outcome after waiting for it.
+fn settle(
+    outcome: Result<Committed, AppendError>,
+    waited: Result<(), Failure>,
+) -> Result<Committed, AppendError> {
+    match (outcome, waited) {
+        (outcome, Ok(())) => outcome,
+        (Ok(_), Err(failure)) => Err(AppendError::OutcomeUnknown(failure)),
+        // What it conflicted with may be gone: nothing is known but that nothing was appended.
+        (Err(_), Err(failure)) => Err(AppendError::Poisoned(failure)),
     }
 }
 
@@ -67,11 +78,15 @@ impl Future for Pending {
     type Output = Result<Committed, AppendError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let waited = match &mut self.ticket {
-            Some(ticket) => ready!(Pin::new(ticket).poll(context)),
-            None => Ok(()),
+        let waited = match &mut self.0 {
+            State::Waiting(_, ticket) => ready!(Pin::new(ticket).poll(context)),
+            State::Refused(_) | State::Finished => Ok(()),
         };
-        self.ticket = None;
-        Poll::Ready(self.finish(waited))
+        Poll::Ready(match std::mem::replace(&mut self.0, State::Finished) {
+            State::Waiting(outcome, _) => settle(outcome, waited),
+            State::Refused(error) => Err(error),
+            // A future is not polled again after it was ready.
+            State::Finished => Err(AppendError::Closed),
+        })
     }
 }

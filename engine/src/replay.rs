@@ -12,7 +12,7 @@ use crate::{encoding, images};
 #[derive(Debug)]
 pub(crate) struct Opening<'a> {
     pub(crate) index: &'a Index,
-    pub(crate) directory: &'a dyn Directory,
+    pub(crate) directory: Arc<dyn Directory>,
     pub(crate) read_mode: ReadMode,
     /// The image of the segment that is next, if it has one.
     pub(crate) image: Option<Arc<Image>>,
@@ -31,7 +31,7 @@ impl Opening<'_> {
 
 impl Replay for Opening<'_> {
     fn sealed_end(&mut self, header: &Header) -> Option<u64> {
-        self.image = images::load(self.directory, header, self.read_mode).map(Arc::new);
+        self.image = images::load(&*self.directory, header, self.read_mode).map(Arc::new);
         self.image.as_ref().map(|image| image.segment_end())
     }
 

@@ -6,17 +6,17 @@ use annals_event::{
     Append, AppendFailure, Committed, Position, ReadFrom, Snapshot, Store, StreamQuery,
     StreamVersion,
 };
+use annals_wal::{Failure, Ticket};
 
 use crate::{
     annals::Annals,
-    error::{AppendError, ReadError},
+    error::{AppendError, Conflicts, ReadError},
     events::Events,
     inner::Inner,
     sequencer,
     stream_scan::StreamScan,
 };
 
-/// How the store fails for a command.
 impl Store for Annals {
     type Error = AppendError;
 
@@ -29,25 +29,54 @@ impl Store for Annals {
     }
 
     async fn append(&self, append: &Append) -> Result<Committed, AppendFailure<AppendError>> {
-        let (outcome, ticket) = sequencer::append(self.inner(), append).split();
-        match outcome {
-            Ok(committed) => match ticket {
-                None => Ok(committed),
-                Some(ticket) => match ticket.await {
-                    Ok(()) => Ok(committed),
-                    Err(failure) => Err(AppendFailure::Store(AppendError::OutcomeUnknown(failure))),
-                },
-            },
-            Err(AppendError::Conflict(conflicts)) => Err(AppendFailure::Conflict {
-                conflicts: conflicts.0,
-                position: self.inner().sequenced(),
-            }),
-            Err(error) => Err(AppendFailure::Store(error)),
-        }
+        let (committed, ticket) = sequence(self.inner(), append)?;
+        durable(committed, ticket.await)
     }
 
     async fn settle(&self, position: Position) -> Result<(), AppendError> {
         self.inner().log.reached(position.get()).await.map_err(AppendError::Poisoned)
+    }
+
+    fn read_blocking(
+        &self,
+        streams: &[ReadFrom],
+        at: Option<Position>,
+    ) -> Result<Snapshot, AppendError> {
+        Ok(snapshot(self.inner(), streams, at)?)
+    }
+
+    fn append_blocking(&self, append: &Append) -> Result<Committed, AppendFailure<AppendError>> {
+        let (committed, ticket) = sequence(self.inner(), append)?;
+        durable(committed, ticket.wait())
+    }
+
+    fn settle_blocking(&self, position: Position) -> Result<(), AppendError> {
+        self.inner().log.wait(position.get()).map_err(AppendError::Poisoned)
+    }
+}
+
+/// Puts an append in order; a conflict is returned at once.
+fn sequence(
+    inner: &Arc<Inner>,
+    append: &Append,
+) -> Result<(Committed, Ticket), AppendFailure<AppendError>> {
+    match sequencer::append(inner, append).split() {
+        Ok(sequenced) => Ok(sequenced),
+        Err(AppendError::Conflict(Conflicts(conflicts))) => {
+            Err(AppendFailure::Conflict { conflicts, position: inner.sequenced() })
+        }
+        Err(error) => Err(AppendFailure::Store(error)),
+    }
+}
+
+/// What is told of a commit after waiting for it.
+fn durable(
+    committed: Committed,
+    waited: Result<(), Failure>,
+) -> Result<Committed, AppendFailure<AppendError>> {
+    match waited {
+        Ok(()) => Ok(committed),
+        Err(failure) => Err(AppendFailure::Store(AppendError::OutcomeUnknown(failure))),
     }
 }
 

@@ -67,6 +67,28 @@ pub trait Store: Send + Sync {
         append: &Append,
     ) -> impl Future<Output = Result<Committed, AppendFailure<Self::Error>>> + Send;
 
+    /// As [`Store::read`], blocking.
+    ///
+    /// # Errors
+    /// As [`Store::read`].
+    fn read_blocking(
+        &self,
+        streams: &[ReadFrom],
+        at: Option<Position>,
+    ) -> Result<Snapshot, Self::Error>;
+
+    /// As [`Store::append`], blocking.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    fn append_blocking(&self, append: &Append) -> Result<Committed, AppendFailure<Self::Error>>;
+
+    /// As [`Store::settle`], blocking.
+    ///
+    /// # Errors
+    /// As [`Store::settle`].
+    fn settle_blocking(&self, position: Position) -> Result<(), Self::Error>;
+
     /// Returns when everything up to `position` is durable.
     fn settle(&self, position: Position) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }

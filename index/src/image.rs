@@ -334,3 +334,64 @@ fn encode_header(
 }
 
 const _: () = assert!(header::RESERVED + 16 == header::TABLES_CHECKSUM, "16 bytes are reserved");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of the table below a heading of the document: offset, size, name.
+    fn rows(heading: &str) -> Vec<(usize, usize, String)> {
+        let document = include_str!("../../docs/format.md");
+        let section = document.split(heading).nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let cells = section.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+        let row = |cells: Vec<&str>| {
+            let offset = cells.get(1)?.parse().ok()?;
+            Some((offset, cells.get(2)?.parse().ok()?, (*cells.get(3)?).to_owned()))
+        };
+        cells.filter_map(row).collect()
+    }
+
+    fn check(heading: &str, fields: &[(&str, usize)], len: usize) {
+        let rows = rows(heading);
+        let names: Vec<_> = rows.iter().map(|(at, _, name)| (name.as_str(), *at)).collect();
+        assert_eq!(names, fields);
+        let mut end = 0;
+        for (offset, size, name) in &rows {
+            assert_eq!(*offset, end, "{name}: a hole or an overlap");
+            end += size;
+        }
+        assert_eq!(end, len);
+    }
+
+    #[test]
+    fn the_document_and_the_code_agree() {
+        let header = [
+            ("magic", header::MAGIC),
+            ("version", header::VERSION),
+            ("flags", header::FLAGS),
+            ("log_id", header::LOG_ID),
+            ("segment_number", header::SEGMENT_NUMBER),
+            ("first_position", header::FIRST_POSITION),
+            ("segment_end", header::SEGMENT_END),
+            ("stream_count", header::STREAM_COUNT),
+            ("names_len", header::NAMES_LEN),
+            ("place_count", header::PLACE_COUNT),
+            ("id_count", header::ID_COUNT),
+            ("reserved", header::RESERVED),
+            ("tables_checksum", header::TABLES_CHECKSUM),
+            ("header_checksum", header::HEADER_CHECKSUM),
+        ];
+        check("## Index image header (96 bytes)", &header, header::LEN);
+        let row = [
+            ("name_start", row::NAME_START),
+            ("name_len", row::NAME_LEN),
+            ("base", row::BASE),
+            ("previous_segment", row::PREVIOUS_SEGMENT),
+            ("last_position", row::LAST_POSITION),
+            ("places_start", row::PLACES_START),
+            ("count", row::COUNT),
+        ];
+        check("## Streams table row (40 bytes)", &row, row::LEN);
+    }
+}

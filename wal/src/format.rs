@@ -332,3 +332,59 @@ const _: () = {
     );
     assert!(SEGMENT_BYTES_MAX / ALIGN <= 1 << 32, "offsets in units are 32 bits");
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The rows of the table below a heading of the document: name, first byte, byte after the
+    /// last.
+    fn rows(heading: &str) -> Vec<(String, usize, usize)> {
+        let document = include_str!("../../docs/format.md");
+        let section = document.split(heading).nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        let cells = section.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+        let row = |cells: Vec<&str>| {
+            let offset: usize = cells.get(1)?.parse().ok()?;
+            let size: usize = cells.get(2)?.parse().ok()?;
+            Some((cells.get(3)?.to_uppercase(), offset, offset + size))
+        };
+        cells.filter_map(row).collect()
+    }
+
+    fn of_code(fields: &[(&str, usize, usize)]) -> Vec<(String, usize, usize)> {
+        fields.iter().map(|(name, from, to)| ((*name).to_owned(), *from, *to)).collect()
+    }
+
+    #[test]
+    fn the_document_and_the_code_agree() {
+        assert_eq!(rows("## Segment header (64 bytes)"), of_code(SegmentHeader::FIELDS));
+        assert_eq!(rows("## Frame head (48 bytes)"), of_code(FrameHead::FIELDS));
+    }
+
+    #[test]
+    fn a_header_comes_back_and_every_flipped_bit_is_seen() {
+        let header =
+            Header { log_id: 7, segment: 3, first_record: 9, capacity: 8192, chain: 0xDEAD };
+        let mut page = vec![0; usize::try_from(FRAMES_START).unwrap()];
+        header.encode(&mut page);
+        assert_eq!(Header::decode(&page), Ok(header));
+        for bit in 0..page.len() * 8 {
+            page[bit / 8] ^= 1 << (bit % 8);
+            assert!(Header::decode(&page).is_err(), "bit {bit}");
+            page[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    #[test]
+    fn a_newer_header_is_told_from_a_damaged_one() {
+        let header = Header { log_id: 7, segment: 1, first_record: 1, capacity: 8192, chain: 0 };
+        let mut page = vec![0; usize::try_from(FRAMES_START).unwrap()];
+        header.encode(&mut page);
+        page[SegmentHeader::FORMAT_VERSION] = 2;
+        assert!(matches!(Header::decode(&page), Err(HeaderFault::Damaged(_))));
+        let checksum = Header::checksum(&page);
+        put_at(&mut page, SegmentHeader::CHECKSUM, checksum.to_le_bytes());
+        assert_eq!(Header::decode(&page), Err(HeaderFault::Newer { version: 2 }));
+    }
+}

@@ -1,0 +1,76 @@
+//! How a command does not happen.
+
+use annals_event::{Conflict, InvalidName, Position, StreamId};
+
+use crate::codec::CodecError;
+
+/// Why a command did not happen: `R` is its rejection, `E` the store's error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecuteError<R, E> {
+    /// The command's rules do not allow it: an outcome, not a failure. What it was decided on is
+    /// durable.
+    #[error("rejected")]
+    Rejected(R),
+    /// Its streams moved under it in every attempt.
+    #[error("{attempts} attempts conflicted, the last one with {}", list(.conflicts))]
+    Contended {
+        /// Every stream that was not as expected in the last attempt.
+        conflicts: Vec<Conflict>,
+        /// How many attempts were made.
+        attempts: u32,
+    },
+    /// The command does what no command may.
+    #[error(transparent)]
+    Invalid(#[from] InvalidCommand),
+    /// An event that the command reads is not of its event type.
+    #[error("the event at position {position} of stream {stream} cannot be read: {source}")]
+    Decode {
+        /// Its stream.
+        stream: StreamId,
+        /// Its position.
+        position: Position,
+        /// What the codec says.
+        source: CodecError,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(E),
+}
+
+fn list(conflicts: &[Conflict]) -> String {
+    conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A command that does what no command may.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidCommand {
+    /// It declares no stream.
+    #[error("the command declares no stream; declare at least one in `streams`")]
+    NoStreams,
+    /// It discovers more and more streams.
+    #[error(
+        "the command still discovered new streams after {rounds} rounds; \
+         `discover` must come to an end"
+    )]
+    EndlessDiscovery {
+        /// After how many rounds it was stopped.
+        rounds: u32,
+    },
+    /// It emits to a stream that it did not read.
+    #[error(
+        "the command emits to stream {stream}, which it neither declared nor discovered; \
+         name it in `streams` or `discover`"
+    )]
+    UndeclaredStream {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// The name of an event's type is no valid name.
+    #[error("an event of the command: {0}")]
+    EventType(#[from] InvalidName),
+    /// An event cannot be written.
+    #[error("an event of the command cannot be written: {0}")]
+    Encode(#[from] CodecError),
+}

@@ -1,0 +1,16 @@
+//! Commands: read what they need, decide, append if nothing moved, else decide again.
+//!
+//! A [`Command`] is pure; an [`Executor`] runs it on any [`annals_event::Store`]. Decisions are
+//! made on sequenced events, which may not be durable yet; whatever is told to the caller waits
+//! until it is, rejections included.
+
+mod codec;
+mod command;
+mod error;
+mod execution;
+mod executor;
+
+pub use codec::{Bincode, Codec, CodecError};
+pub use command::{Command, Decision, Event, Recorded};
+pub use error::{ExecuteError, InvalidCommand};
+pub use executor::{Executed, Executor};
