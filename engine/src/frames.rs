@@ -22,7 +22,7 @@ pub(crate) fn visit(
     let malformed = |source| ReadError::Malformed { position, source };
     let commit = encoding::view(log_id, frame).map_err(malformed)?;
     let mut kept = Vec::new();
-    for event in commit.events() {
+    for event in commit.into_events() {
         let event = event.map_err(malformed)?;
         if !wanted(&event) {
             continue;

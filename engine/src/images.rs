@@ -33,22 +33,22 @@ pub(crate) fn load(directory: &dyn Directory, header: &Header, mode: ReadMode) -
     }
 }
 
-/// Has the image of an ended segment made, and used from then on. `last`: the position of its
-/// last event.
-pub(crate) fn make_soon(inner: &Arc<Inner>, places: Arc<SegmentPlaces>, last: Position) {
+/// Has the image of an ended segment made, and used from then on. `next`: the position of the
+/// first event after it, which is durable only after the segment's seal.
+pub(crate) fn make_soon(inner: &Arc<Inner>, places: Arc<SegmentPlaces>, next: Position) {
     // Weak: a job must not keep a store open that nobody uses any more.
     let weak: Weak<Inner> = Arc::downgrade(inner);
     // Not taken when the log is closing: the next opening replays the segment and makes it.
     inner.log.in_background(move || {
         if let Some(inner) = weak.upgrade() {
-            make(&inner, &places, last);
+            make(&inner, &places, next);
         }
     });
 }
 
-fn make(inner: &Inner, places: &SegmentPlaces, last: Position) {
-    // The segment's end is known when its seal is written, with the last commit before it.
-    if inner.log.wait(last.get()).is_err() {
+fn make(inner: &Inner, places: &SegmentPlaces, next: Position) {
+    // The segment's end is known when its seal is written.
+    if inner.log.wait(next.get()).is_err() {
         return;
     }
     let Some((header, end)) = inner.log.sealed_segment(places.segment()) else { return };

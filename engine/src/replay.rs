@@ -66,7 +66,7 @@ impl Replay for Opening<'_> {
             return Err("a stream is named twice".to_owned());
         }
         let mut events = Vec::new();
-        for event in commit.events() {
+        for event in commit.into_events() {
             let event = event.map_err(|error| error.to_string())?;
             events.push((event.stream_number, event.id_given.then_some(event.id)));
         }

@@ -54,7 +54,8 @@ struct Draft<'a> {
 
 /// What became of a draft.
 enum Sequenced {
-    /// It has its place. The segment that ended with the commit before, if one did.
+    /// It has its place. The segment that ended with the commit before, if one did, and the
+    /// first position after it.
     Done(Pending, Option<(Arc<SegmentPlaces>, Position)>),
     /// Its ids are known: it was appended before, or they name other events.
     Known(Position),
@@ -80,8 +81,8 @@ fn append_with(inner: &Arc<Inner>, append: &Append, buffers: &mut Buffers) -> Pe
         let sequenced = inner.sequencer.lock().sequence(inner, &draft);
         match sequenced {
             Ok(Sequenced::Done(pending, ended)) => {
-                if let Some((places, last)) = ended {
-                    images::make_soon(inner, places, last);
+                if let Some((places, next)) = ended {
+                    images::make_soon(inner, places, next);
                 }
                 return pending;
             }
@@ -144,7 +145,7 @@ impl Sequencer {
         let first = Position::new(pushed.first_record);
         let ended = pushed
             .sealed
-            .map(|_| (inner.index.roll(pushed.address.segment, first), first.previous()));
+            .map(|_| (inner.index.roll(pushed.address.segment, first), first));
         add_to_index(inner, draft, &pushed.address, first);
         let committed = self.committed(draft, first);
         inner.raise(committed.last);
@@ -220,7 +221,7 @@ fn find_first(
     let commit = encoding::view(inner.log.id(), &frame).map_err(malformed)?;
     let mut versions: Versions = commit.streams().iter().map(|(_, before)| *before).collect();
     let mut ids: Vec<(EventId, Position)> = Vec::new();
-    for event in commit.events() {
+    for event in commit.into_events() {
         let event = event.map_err(malformed)?;
         ids.push((event.id, event.position));
         if let Some(version) = versions.get_mut(event.stream_number) {

@@ -35,9 +35,17 @@ pub struct CommitHead<'a> {
 #[derive(Debug, Clone)]
 pub struct CommitView<'a> {
     head: CommitHead<'a>,
-    streams: SmallVec<[(&'a str, StreamVersion); 4]>,
-    types: SmallVec<[TypeView<'a>; 4]>,
+    tables: Tables<'a>,
     events: &'a [u8],
+}
+
+/// What the events of a commit refer to by number. Most commits have one or two streams and
+/// types: these are kept without allocation.
+#[derive(Debug, Clone)]
+struct Tables<'a> {
+    /// Each stream with its version so far.
+    streams: SmallVec<[(&'a str, StreamVersion); 2]>,
+    types: SmallVec<[TypeView<'a>; 2]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -104,12 +112,12 @@ impl<'a> CommitView<'a> {
             let schema_version = SchemaVersion(u16::from_le_bytes(take_array(&mut bytes)?));
             types.push(TypeView { name, codec, schema_version });
         }
-        Ok(Self { head, streams, types, events: bytes })
+        Ok(Self { head, tables: Tables { streams, types }, events: bytes })
     }
 
     /// The streams it writes to, each with its version before the commit.
     pub fn streams(&self) -> &[(&'a str, StreamVersion)] {
-        &self.streams
+        &self.tables.streams
     }
 
     /// What the frame's head says.
@@ -118,14 +126,8 @@ impl<'a> CommitView<'a> {
     }
 
     /// Its events, in order. Ends after the first error.
-    pub fn events(&self) -> Events<'a> {
-        Events {
-            streams: self.streams.clone(),
-            types: self.types.clone(),
-            bytes: self.events,
-            head: self.head,
-            done: 0,
-        }
+    pub fn into_events(self) -> Events<'a> {
+        Events { tables: self.tables, bytes: self.events, head: self.head, done: 0 }
     }
 }
 
@@ -138,9 +140,7 @@ fn checked_name<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, Malformed> {
 /// The events of a commit, in order.
 #[derive(Debug, Clone)]
 pub struct Events<'a> {
-    /// Each stream with its version so far.
-    streams: SmallVec<[(&'a str, StreamVersion); 4]>,
-    types: SmallVec<[TypeView<'a>; 4]>,
+    tables: Tables<'a>,
     bytes: &'a [u8],
     head: CommitHead<'a>,
     done: u32,
@@ -150,9 +150,13 @@ impl<'a> Events<'a> {
     fn take_event(&mut self) -> Result<EventView<'a>, Malformed> {
         let bytes = &mut self.bytes;
         let stream_number = take_varint(bytes)?;
-        let (stream, version) =
-            self.streams.get_mut(stream_number).ok_or(Malformed("an event has no stream"))?;
-        let kind = self.types.get(take_varint(bytes)?).ok_or(Malformed("an event has no type"))?;
+        let (stream, version) = self
+            .tables
+            .streams
+            .get_mut(stream_number)
+            .ok_or(Malformed("an event has no stream"))?;
+        let kind =
+            self.tables.types.get(take_varint(bytes)?).ok_or(Malformed("an event has no type"))?;
         let flags = take_byte(bytes)?;
         if flags & !flag::KNOWN != 0 {
             return Err(Malformed("an event has a flag that this version does not know"));

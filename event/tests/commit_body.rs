@@ -10,7 +10,7 @@ use proptest::prelude::*;
 fn decode(body: &[u8], versions: &[u8], events: u32) -> Result<Vec<RecordedEvent>, Malformed> {
     let time = Timestamp(42);
     let head = CommitHead { log_id: 9 << 64, first: Position::new(100), events, time, versions };
-    CommitView::parse(head, body)?.events().map(|event| event?.to_owned()).collect()
+    CommitView::parse(head, body)?.into_events().map(|event| event?.to_owned()).collect()
 }
 
 /// The body, and the version before the commit of each stream: 10, 11, 12, ...
@@ -46,7 +46,9 @@ proptest! {
     ) {
         events.dedup_by_key(|event| event.id);
         if !with_ids {
-            events.iter_mut().for_each(|event| event.id = None);
+            for event in &mut events {
+                event.id = None;
+            }
         }
         let append = Append::new().events(events.clone());
         prop_assume!(append.validate().is_ok());
@@ -89,7 +91,9 @@ proptest! {
         xor in 1_u8..,
     ) {
         let mut append = Append::new().events(events);
-        append.events.iter_mut().for_each(|event| event.id = None);
+        for event in &mut append.events {
+            event.id = None;
+        }
         let (mut body, versions) = encode(&append);
         let count = u32::try_from(append.events.len()).unwrap();
         let cut = at.index(body.len() / 8) * 8;
