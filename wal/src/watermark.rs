@@ -95,18 +95,22 @@ impl Watermark {
     /// group if it can, and says whether it did.
     pub(crate) fn wait(&self, group: u64, lead: impl Fn() -> bool) -> Result<(), Failure> {
         let slot = self.slot(group);
-        slot.threads.fetch_add(1, SeqCst);
-        let outcome = loop {
-            let seen = slot.word.load(SeqCst);
+        loop {
             if let Some(outcome) = self.outcome(group) {
-                break outcome;
+                return outcome;
             }
-            if !lead() {
+            // A thread that leads at once need not be woken, nor pay for it.
+            if lead() {
+                continue;
+            }
+            slot.threads.fetch_add(1, SeqCst);
+            let seen = slot.word.load(SeqCst);
+            // Again, now that whoever ends a group or stops leading sees this thread.
+            if self.outcome(group).is_none() && !lead() {
                 atomic_wait::wait(&slot.word, seen);
             }
-        };
-        slot.threads.fetch_sub(1, SeqCst);
-        outcome
+            slot.threads.fetch_sub(1, SeqCst);
+        }
     }
 
     /// Has the waker woken when the group ends; says if it has ended already.
