@@ -1,17 +1,15 @@
 //! The store, as its users see it.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use annals_event::{
     Append, Direction, Filter, LogQuery, Position, StreamId, StreamQuery, StreamVersion,
 };
-use annals_index::Index;
-use annals_wal::{Directory, Log, LogOptions, LogStats, OpenError, ReadMode, SyncPolicy, TornTail};
+use annals_wal::{LogStats, ReadMode, SyncPolicy, TornTail};
 
 use crate::{
-    error::CloseError, events::Events, images, inner::Inner, log_scan::LogScan, options::Options,
-    pending::Pending, replay::Opening, sequencer, stream_scan::StreamScan,
-    subscription::Subscription,
+    error::CloseError, events::Events, inner::Inner, log_scan::LogScan, pending::Pending,
+    sequencer, stream_scan::StreamScan, subscription::Subscription,
 };
 
 /// An open event store. Clones are handles of the same store; it is usable from any thread and
@@ -64,64 +62,16 @@ pub struct Stats {
 }
 
 impl Annals {
-    /// Opens the store in a directory with the default [`Options`], or makes one there.
-    ///
-    /// # Errors
-    /// [`OpenError`], which says what, where and what to do.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
-        Options::new().open(path)
-    }
-
-    /// Makes a store in memory: the same code, without files. It is gone with its last handle.
-    ///
-    /// # Errors
-    /// [`OpenError`], when no thread can be started.
-    pub fn in_memory() -> Result<Self, OpenError> {
-        Options::new().in_memory()
-    }
-
-    pub(crate) fn open_log(
-        directory: Arc<dyn Directory>,
-        options: LogOptions,
-    ) -> Result<Self, OpenError> {
-        let path = directory.display("");
-        let random = options.environment.random();
-        let random = random.map_err(|source| OpenError::Io {
-            action: "get randomness for",
-            file: path.clone(),
-            source,
-        })?;
-        let [seed @ .., _, _, _, _, _, _, _, _] = random.to_le_bytes();
-        let index = Arc::new(Index::new(u64::from_le_bytes(seed)));
-        let read_mode = options.read_mode;
-        let mut opening = Opening {
-            index: &index,
-            directory: directory.clone(),
-            read_mode,
-            image: None,
-            without_image: Vec::new(),
-        };
-        let log = Log::open(directory, options.clone(), &mut opening)?;
-        let active = log.active_segment();
-        opening.enter(active.segment, active.first_record);
-        let without_image = opening.without_image;
-        if let Some(torn) = log.torn_tail() {
-            let (file, offset, bytes) = (&torn.file, torn.offset, torn.bytes);
-            tracing::warn!(file, offset, bytes, "cut off what was never acknowledged");
-        }
-        tracing::info!(path, position = log.durable(), "opened");
-        let inner = Arc::new(Inner::new(log, index, options));
-        for places in without_image {
-            images::make_soon(&inner, places, Position::ZERO);
-        }
-        Ok(Self { inner })
+    pub(crate) fn from_inner(inner: Arc<Inner>) -> Self {
+        Self { inner }
     }
 
     /// Appends events, all or none, if every expectation holds. The append has its place when
     /// this returns; it is durable when the [`Pending`] says so.
     ///
     /// The write itself begins at the latest when the `Pending` is waited for, polled or
-    /// dropped; many can be on their way at once, and then share a write and a sync.
+    /// dropped; many can be on their way at once, and then share a write and a sync. What is on
+    /// its way is in memory: whoever appends without waiting decides how much.
     ///
     /// An append whose events have ids is idempotent: appended again, it returns the first
     /// result, whatever is expected.

@@ -6,11 +6,9 @@ use std::sync::{
 };
 
 use annals_event::Position;
-use annals_index::Index;
+use annals_index::{Head, Index, StreamNumber};
 use annals_wal::{Log, LogOptions};
 use parking_lot::Mutex;
-
-use crate::sequencer::Sequencer;
 
 /// An open store.
 #[derive(Debug)]
@@ -22,6 +20,15 @@ pub(crate) struct Inner {
     pub(crate) sequencer: Mutex<Sequencer>,
     /// The last position that is in the index.
     sequenced: AtomicU64,
+}
+
+/// Gives appends their order (`sequencer.rs`). Held by one append at a time, never across I/O.
+/// The order itself is in the log and the index; these are buffers.
+#[derive(Debug, Default)]
+pub(crate) struct Sequencer {
+    pub(crate) heads: Vec<Head>,
+    pub(crate) stamps: Vec<u64>,
+    pub(crate) written: Vec<StreamNumber>,
 }
 
 impl Inner {

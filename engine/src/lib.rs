@@ -10,6 +10,7 @@ mod frames;
 mod images;
 mod inner;
 mod log_scan;
+mod open;
 mod options;
 mod pending;
 mod replay;

@@ -1,12 +1,8 @@
 //! How a store is to be opened.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
-use annals_wal::{
-    Directory, Disk, Environment, LogOptions, Memory, OpenError, ReadMode, SyncPolicy, Threads,
-};
-
-use crate::annals::Annals;
+use annals_wal::{Environment, LogOptions, ReadMode, SyncPolicy, Threads};
 
 /// How a store is to be opened.
 ///
@@ -65,34 +61,8 @@ impl Options {
         self
     }
 
-    /// Opens the store in a directory, or makes one there: the directory is created if it is
-    /// missing, and must hold nothing else.
-    ///
-    /// # Errors
-    /// [`OpenError`], which says what, where and what to do.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Annals, OpenError> {
-        let path = path.as_ref();
-        let disk = Disk::create(path).map_err(|source| OpenError::Io {
-            action: "open the directory",
-            file: path.display().to_string(),
-            source,
-        })?;
-        self.open_on(Arc::new(disk))
-    }
-
-    /// Makes a store in memory: the same code, without files. It is gone with its last handle.
-    ///
-    /// # Errors
-    /// [`OpenError`], when no thread can be started.
-    pub fn in_memory(self) -> Result<Annals, OpenError> {
-        self.open_on(Arc::new(Memory::default()))
-    }
-
-    /// Opens the store in a directory of one's own making: a simulated disk, say.
-    ///
-    /// # Errors
-    /// [`OpenError`], which says what, where and what to do.
-    pub fn open_on(self, directory: Arc<dyn Directory>) -> Result<Annals, OpenError> {
-        Annals::open_log(directory, self.log)
+    /// As the log takes them.
+    pub(crate) fn into_log(self) -> LogOptions {
+        self.log
     }
 }

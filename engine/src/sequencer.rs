@@ -2,7 +2,7 @@
 //!
 //! An append goes this way:
 //! 1. In the caller's thread, without a lock: it is validated and encoded, the body's checksum is
-//!    computed, its streams get their numbers ([`Draft::new`]).
+//!    computed, its streams are looked up ([`Draft::new`]).
 //! 2. Under the sequencer's lock, without I/O: its ids and expectations are checked against the
 //!    index, it gets its versions and positions, its frame goes to the tail of the log, its
 //!    events go into the index ([`Sequencer::sequence`]).
@@ -13,15 +13,17 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use annals_event::{Append, Committed, Conflict, Encoder, EventId, Position, Timestamp, Versions};
+use annals_event::{
+    Append, Committed, Conflict, Encoder, EventId, Position, StreamId, Timestamp, Versions,
+};
 use annals_index::{CommitPlace, Head, SegmentPlaces, StreamNumber};
-use annals_wal::{NewFrame, NotPushed, PushError, Ticket, body_checksum};
+use annals_wal::{Address, NewFrame, NotPushed, PushError, Ticket, body_checksum};
 
 use crate::{
     encoding,
     error::{AppendError, Conflicts, ReadError},
     images,
-    inner::Inner,
+    inner::{Inner, Sequencer},
     pending::Pending,
 };
 
@@ -33,15 +35,10 @@ thread_local! {
 #[derive(Debug, Default)]
 struct Buffers {
     encoder: Encoder,
-    written: Vec<StreamNumber>,
-    expected: Vec<StreamNumber>,
-}
-
-/// Gives appends their order. Held by one append at a time, never across I/O.
-#[derive(Debug, Default)]
-pub(crate) struct Sequencer {
-    heads: Vec<Head>,
-    stamps: Vec<u64>,
+    /// The streams that it writes to, as the encoder has them; `None`: nobody knows it yet.
+    written: Vec<Option<StreamNumber>>,
+    /// The streams that it expects something of, each once, with the number of the expectation.
+    expected: Vec<(Option<StreamNumber>, usize)>,
 }
 
 /// An append, ready to be put in order.
@@ -107,9 +104,14 @@ impl<'a> Draft<'a> {
         let Buffers { encoder, written, expected } = &mut *buffers;
         let streams = encoder.streams().iter().filter_map(|stream| stream.stream(append));
         written.clear();
-        written.extend(streams.map(|stream| inner.index.intern(stream)));
+        written.extend(streams.map(|stream| inner.index.find(stream.as_str())));
         expected.clear();
-        expected.extend(append.expectations.iter().map(|(id, _)| inner.index.intern(id)));
+        let numbered = append.expectations.iter().enumerate();
+        expected.extend(numbered.map(|(at, (id, _))| (inner.index.find(id.as_str()), at)));
+        // The same stream twice says the same twice: one conflict is enough.
+        expected.sort_unstable();
+        expected.dedup_by(|(later, _), (first, _)| later.is_some() && later == first);
+        expected.sort_unstable_by_key(|(_, at)| *at);
         let body_checksum = body_checksum(buffers.encoder.body());
         let time = Timestamp(inner.options.environment.now_micros());
         Ok(Self { append, buffers, time, body_checksum })
@@ -121,13 +123,18 @@ impl Sequencer {
         if let Some(position) = find_known(inner, draft.append) {
             return Ok(Sequenced::Known(position));
         }
-        let conflicts = self.conflicts(inner, draft);
+        let conflicts = Self::conflicts(inner, draft);
         if !conflicts.is_empty() {
             let outcome = Err(AppendError::Conflict(Conflicts(conflicts)));
             // The versions that it conflicts with may not be durable: the answer waits for them.
             return Ok(Sequenced::Done(Pending::new(outcome, inner.log.ticket()), None));
         }
-        inner.index.heads(&draft.buffers.written, &mut self.heads);
+        self.heads.clear();
+        let written = draft.buffers.encoder.streams().iter().zip(&draft.buffers.written);
+        self.heads.extend(written.map(|(stream, known)| {
+            let name = stream.stream(draft.append).map_or("", StreamId::as_str);
+            head(inner, *known, name)
+        }));
         self.stamps.clear();
         self.stamps.extend(self.heads.iter().map(|head| head.version.get()));
         let frame = NewFrame {
@@ -143,24 +150,35 @@ impl Sequencer {
             Err(NotPushed::Failed(error)) => return Err(error.into()),
         };
         let first = Position::new(pushed.first_record);
-        let ended = pushed
-            .sealed
-            .map(|_| (inner.index.roll(pushed.address.segment, first), first));
-        add_to_index(inner, draft, &pushed.address, first);
+        let ended = pushed.sealed.map(|_| (inner.index.roll(pushed.address.segment, first), first));
+        self.add_to_index(inner, draft, pushed.address, first);
         let committed = self.committed(draft, first);
         inner.raise(committed.last);
         Ok(Sequenced::Done(Pending::new(Ok(committed), pushed.ticket), ended))
     }
 
+    /// Streams get their numbers only now: an append that is refused leaves nothing behind.
+    fn add_to_index(&mut self, inner: &Inner, draft: &Draft<'_>, at: Address, first: Position) {
+        self.written.clear();
+        for (stream, known) in draft.buffers.encoder.streams().iter().zip(&draft.buffers.written) {
+            let number = known.or_else(|| Some(inner.index.intern(stream.stream(draft.append)?)));
+            self.written.extend(number);
+        }
+        let place =
+            CommitPlace { segment: at.segment, offset: at.offset, first, streams: &self.written };
+        let numbers = draft.buffers.encoder.stream_numbers();
+        inner.index.add(&place, numbers.zip(draft.append.events.iter().map(|event| event.id)));
+    }
+
     /// Every expectation that does not hold.
-    fn conflicts(&mut self, inner: &Inner, draft: &Draft<'_>) -> Vec<Conflict> {
-        inner.index.heads(&draft.buffers.expected, &mut self.heads);
+    fn conflicts(inner: &Inner, draft: &Draft<'_>) -> Vec<Conflict> {
         let mut conflicts: Vec<Conflict> = Vec::new();
-        for ((stream, expected), head) in draft.append.expectations.iter().zip(&self.heads) {
-            let is_new = || !conflicts.iter().any(|known| known.stream == *stream);
-            if !expected.holds(head.version) && is_new() {
-                let (expected, actual) = (*expected, head.version);
-                conflicts.push(Conflict { stream: stream.clone(), expected, actual });
+        for (known, at) in &draft.buffers.expected {
+            let Some((stream, expected)) = draft.append.expectations.get(*at) else { continue };
+            let actual = head(inner, *known, stream.as_str()).version;
+            if !expected.holds(actual) {
+                let (stream, expected) = (stream.clone(), *expected);
+                conflicts.push(Conflict { stream, expected, actual });
             }
         }
         conflicts
@@ -182,15 +200,10 @@ impl Sequencer {
     }
 }
 
-fn add_to_index(inner: &Inner, draft: &Draft<'_>, address: &annals_wal::Address, first: Position) {
-    let place = CommitPlace {
-        segment: address.segment,
-        offset: address.offset,
-        first,
-        streams: &draft.buffers.written,
-    };
-    let numbers = draft.buffers.encoder.stream_numbers();
-    inner.index.add(&place, numbers.zip(draft.append.events.iter().map(|event| event.id)));
+/// Where a stream stands. One that was unknown before the lock may be known by now.
+fn head(inner: &Inner, known: Option<StreamNumber>, name: &str) -> Head {
+    let number = known.or_else(|| inner.index.find(name));
+    number.map_or_else(Head::default, |number| inner.index.head(number))
 }
 
 /// Where an event lies that has one of the append's ids.

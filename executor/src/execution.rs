@@ -17,8 +17,18 @@ use crate::{
     codec::{Codec, CodecError},
     command::{Command, Decision, Event, Recorded},
     error::{ExecuteError, InvalidCommand},
-    executor::Executed,
 };
+
+/// A command that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Executed {
+    /// The durable commit; `None` if the command decided that there is nothing to do.
+    pub committed: Option<Committed>,
+    /// How many attempts it took: one more than it met conflicts.
+    pub attempts: u32,
+    /// The position at which the decision held.
+    pub position: Position,
+}
 
 /// `discover` is asked at most this often.
 const ROUNDS_MAX: u32 = 64;

@@ -1,24 +1,13 @@
 //! Runs commands on a store.
 
-use annals_event::{Committed, Position, Store};
+use annals_event::Store;
 
 use crate::{
     codec::{Bincode, Codec},
     command::Command,
     error::ExecuteError,
-    execution::{Execution, Step},
+    execution::{Executed, Execution, Step},
 };
-
-/// A command that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Executed {
-    /// The durable commit; `None` if the command decided that there is nothing to do.
-    pub committed: Option<Committed>,
-    /// How many attempts it took: one more than it met conflicts.
-    pub attempts: u32,
-    /// The position at which the decision held.
-    pub position: Position,
-}
 
 /// Runs commands on a store. Cheap to clone if the store is.
 #[derive(Debug, Clone)]

@@ -13,4 +13,5 @@ mod executor;
 pub use codec::{Bincode, Codec, CodecError};
 pub use command::{Command, Decision, Event, Recorded};
 pub use error::{ExecuteError, InvalidCommand};
-pub use executor::{Executed, Executor};
+pub use execution::Executed;
+pub use executor::Executor;

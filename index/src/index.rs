@@ -127,13 +127,6 @@ impl Index {
         self.state.read().head(stream)
     }
 
-    /// Where streams stand, all at once.
-    pub fn heads(&self, streams: &[StreamNumber], out: &mut Vec<Head>) {
-        let state = self.state.read();
-        out.clear();
-        out.extend(streams.iter().map(|stream| state.head(*stream)));
-    }
-
     /// The streams whose name begins with `prefix`, by name.
     pub fn streams(&self, prefix: &str) -> Vec<(StreamId, StreamNumber)> {
         let numbered = self.names.all().into_iter().zip((0..).map(StreamNumber));

@@ -23,6 +23,9 @@ use crate::{
     watermark::Watermark,
 };
 
+/// When this much has gathered, it is written even if nobody waits for it yet.
+const FLUSH_BYTES: usize = 256 << 10;
+
 /// An open log. One process at a time has it open for writing.
 #[derive(Debug)]
 pub struct Log {
@@ -129,10 +132,14 @@ impl Log {
         let first_record = tail.next_record;
         let address = tail.put(frame);
         let group = tail.group;
+        let is_much = tail.gathered_bytes() >= FLUSH_BYTES;
         let next = tail.is_half_full().then_some(tail.segment.header.segment + 1);
         drop(tail);
         if let Some(number) = next {
             shared.preparer.request(&shared.background, shared.options.capacity(number));
+        }
+        if is_much && shared.options.threads == Threads::Background {
+            shared.flush_soon();
         }
         let ticket = Ticket::new(shared.clone(), group);
         Ok(Pushed { address, first_record, ticket, sealed })

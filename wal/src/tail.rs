@@ -97,6 +97,11 @@ impl Tail {
         self.offset >= self.segment.header.capacity / 2
     }
 
+    /// How much gathers for the segment at the end.
+    pub(crate) fn gathered_bytes(&self) -> usize {
+        self.gathering.last().map_or(0, |part| part.bytes.len())
+    }
+
     /// Puts a frame at the end. It must fit.
     pub(crate) fn put(&mut self, frame: &NewFrame<'_>) -> Address {
         let head = Head {
