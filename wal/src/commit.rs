@@ -17,6 +17,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, Thread},
+    time::Duration,
 };
 
 use parking_lot::{Mutex, RwLock};
@@ -73,36 +74,45 @@ impl Shared {
     /// Writes the group that gathered, if nobody else is at it. Says whether there was one.
     pub(crate) fn lead(&self) -> bool {
         let Some(mut writer) = self.writer.try_lock() else { return false };
-        let led = self.commit(&mut writer);
+        let ended = self.commit(&mut writer);
         drop(writer);
-        self.hand_over();
-        led
+        self.hand_over(ended)
     }
 
     /// As [`Shared::lead`], after whoever is at it.
     pub(crate) fn lead_next(&self) -> bool {
-        let led = self.commit(&mut self.writer.lock());
-        self.hand_over();
-        led
+        let ended = self.commit(&mut self.writer.lock());
+        self.hand_over(ended)
     }
 
-    /// Wakes one of those who wait for the group that gathers. Callers that do not block have
-    /// told the flusher themselves.
-    fn hand_over(&self) {
+    /// Wakes those whose group ended, and one of those who wait for the group that gathers. No
+    /// lock is held: a waker may run anything. Callers that do not block have told the flusher
+    /// themselves; without one, this thread goes on. Says whether a group ended.
+    fn hand_over(&self, ended: Option<u64>) -> bool {
+        if let Some(group) = ended {
+            self.watermark.wake(group);
+        }
         let gathering = {
             let tail = self.tail.lock();
             (!tail.gathering.is_empty()).then_some(tail.group)
         };
-        if let Some(group) = gathering {
-            self.watermark.wake_leader(group);
+        if let Some(group) = gathering
+            && !self.watermark.wake_leader(group)
+            && self.options.threads == Threads::Inline
+            && self.watermark.failure().is_none()
+        {
+            self.lead();
         }
+        ended.is_some()
     }
 
-    fn commit(&self, writer: &mut Writer) -> bool {
+    /// Writes the group that gathered; returns its number, if there was one.
+    fn commit(&self, writer: &mut Writer) -> Option<u64> {
         if self.watermark.failure().is_some() {
-            return false;
+            return None;
         }
-        let Some(group) = self.tail.lock().take() else { return false };
+        let group = self.tail.lock().take()?;
+        let ended = Some(group.number);
         let _guard = PoisonOnPanic(self);
         match self.write(&group, writer) {
             Ok(()) => {
@@ -115,7 +125,7 @@ impl Shared {
         }
         // Relaxed: nothing is inferred from a count.
         self.counters.groups.fetch_add(1, Ordering::Relaxed);
-        true
+        ended
     }
 
     fn write(&self, group: &Group, writer: &mut Writer) -> Result<(), Failure> {
@@ -141,8 +151,11 @@ impl Shared {
 
     /// Gives a segment that is durable its name, durably.
     fn name(&self, part: &Part, prepared_name: &str) -> io::Result<()> {
-        self.directory.rename(prepared_name, &Segment::name(part.segment.header.first_record))?;
-        self.directory.sync()
+        let name = Segment::name(part.segment.header.first_record);
+        self.directory.rename(prepared_name, &name)?;
+        // A name that no later sync may make durable must not be found at the next opening.
+        let take_back = |_: &io::Error| drop(self.directory.rename(&name, prepared_name));
+        self.directory.sync().inspect_err(take_back)
     }
 
     /// Syncs what is written.
@@ -164,7 +177,22 @@ impl Shared {
             }
         }
         drop(writer);
-        self.hand_over();
+        self.hand_over(None);
+    }
+
+    /// Syncs if the last time is an interval ago; returns how long until the next time. A clock
+    /// that was set back makes it due at once.
+    fn sync_when_due(&self, synced: &mut i64, interval: Duration) -> Duration {
+        let now = self.options.environment.now_micros();
+        let elapsed = u64::try_from(now.saturating_sub(*synced)).ok().map(Duration::from_micros);
+        match elapsed.and_then(|elapsed| interval.checked_sub(elapsed)) {
+            Some(left) if !left.is_zero() => left,
+            _ => {
+                self.sync_now();
+                *synced = now;
+                interval
+            }
+        }
     }
 
     /// Has the group that gathers written by the flusher.
@@ -218,18 +246,23 @@ impl Flusher {
 pub(crate) fn run_flusher(shared: &Shared) {
     // Set once: this is the only thread that runs this.
     drop(shared.flusher.thread.set(thread::current()));
+    let mut synced = shared.options.environment.now_micros();
     loop {
-        if shared.flusher.wanted.swap(false, Ordering::AcqRel) {
-            while shared.lead_next() {}
-        }
-        if shared.flusher.stopping.load(Ordering::Acquire) {
+        let led = shared.flusher.wanted.swap(false, Ordering::AcqRel) && shared.lead_next();
+        if led {
+            // More may have gathered meanwhile.
+            shared.flusher.wanted.store(true, Ordering::Release);
+        } else if shared.flusher.stopping.load(Ordering::Acquire) {
             return;
         }
         match shared.options.sync_policy {
             SyncPolicy::Interval(interval) => {
-                thread::park_timeout(interval);
-                shared.sync_now();
+                let left = shared.sync_when_due(&mut synced, interval);
+                if !led {
+                    thread::park_timeout(left);
+                }
             }
+            SyncPolicy::Always | SyncPolicy::Never if led => {}
             SyncPolicy::Always | SyncPolicy::Never => thread::park(),
         }
     }

@@ -37,12 +37,13 @@ impl Disk {
     /// As the system says.
     pub fn create(path: &Path) -> io::Result<Self> {
         let missing: Vec<&Path> = path.ancestors().take_while(|at| !is_there(at)).collect();
-        for directory in missing.into_iter().rev() {
+        for directory in missing.iter().rev() {
             DirBuilder::new().mode(0o700).create(directory)?;
         }
         // The names must outlive a power failure as much as what is put behind them; an earlier
         // run may have made them and ended before they were synced.
-        for parent in path.ancestors().skip(1).take(2).filter(|at| is_there(at)) {
+        for parent in path.ancestors().skip(1).take(missing.len().max(2)).filter(|at| is_there(at))
+        {
             match open_directory(parent) {
                 Ok(parent) => rustix::fs::fsync(parent)?,
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
@@ -97,7 +98,7 @@ impl Directory for Disk {
         // Only a hint for who finds the lock held.
         file.set_len(0)?;
         file.write_all(std::process::id().to_string().as_bytes())?;
-        Ok(Box::new(DiskLock { _file: file }))
+        Ok(Box::new(DiskLock(file)))
     }
 
     fn names(&self) -> io::Result<Vec<String>> {
@@ -170,11 +171,17 @@ impl File for DiskFile {
 
 /// Locked while it is open.
 #[derive(Debug)]
-struct DiskLock {
-    _file: fs::File,
-}
+struct DiskLock(fs::File);
 
 impl WriterLock for DiskLock {}
+
+impl Drop for DiskLock {
+    fn drop(&mut self) {
+        // A child process that was just forked holds the same file until it starts its program:
+        // closing would not unlock. An error leaves the lock to the end of the process.
+        drop(self.0.unlock());
+    }
+}
 
 /// Who wrote the lock file: a process id, with the process's name where the system tells.
 fn describe_holder(file: &mut fs::File) -> String {

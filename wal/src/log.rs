@@ -172,7 +172,10 @@ impl Log {
             return Err(PushError::TooLarge);
         }
         let shared = &self.shared;
-        shared.preparer.wait(&shared.background, capacity).map_err(PushError::NoRoom)
+        shared.preparer.wait(&shared.background, capacity).map_err(|failure| {
+            let is_closed = shared.tail.lock().closed;
+            if is_closed { PushError::Closed } else { PushError::NoRoom(failure) }
+        })
     }
 
     /// A ticket for everything pushed so far.
@@ -296,13 +299,17 @@ impl Log {
     /// # Errors
     /// The log failed, now or before.
     pub fn close(&self) -> Result<(), Failure> {
-        let was_closed = std::mem::replace(&mut self.shared.tail.lock().closed, true);
-        self.flush();
-        if !was_closed {
+        // Held to the end: who closes second returns when the first is done, and only then may
+        // another writer come.
+        let mut lock = self.lock.lock();
+        if lock.is_some() {
+            self.shared.tail.lock().closed = true;
+            self.flush();
             self.mark_end();
+            self.stop_threads();
+            *lock = None;
         }
-        self.stop_threads();
-        drop(self.lock.lock().take());
+        drop(lock);
         self.shared.watermark.rose.notify(usize::MAX.additional());
         self.failure().map_or(Ok(()), Err)
     }
@@ -318,16 +325,17 @@ impl Log {
         let time = self.shared.options.environment.now_micros();
         let mut tail = self.shared.tail.lock();
         let is_marked = tail.previous_kind == Some(FrameKind::Close);
-        if !is_marked && tail.fits_control() {
+        // An empty segment stays empty: it may be replaced.
+        if !is_marked && !tail.is_empty() && tail.fits_control() {
             tail.put_control(FrameKind::Close, time);
         }
         drop(tail);
         self.flush();
     }
 
-    /// Whether [`Log::close`] was called.
+    /// Whether [`Log::close`] has done its work: nothing more becomes durable.
     pub fn is_closed(&self) -> bool {
-        self.shared.tail.lock().closed
+        self.lock.try_lock().is_some_and(|lock| lock.is_none())
     }
 
     fn stop_threads(&self) {

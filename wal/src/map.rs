@@ -12,7 +12,8 @@ use std::{
 
 use memmap2::{MmapOptions, MmapRaw};
 
-/// A read-only mapping of the front of a file, readable up to [`Map::stabilize`]'s mark.
+/// A read-only mapping of the front of a file, readable as far as its owner says that nothing
+/// changes any more.
 #[derive(Debug)]
 pub struct Map {
     raw: MmapRaw,
@@ -20,7 +21,7 @@ pub struct Map {
 }
 
 impl Map {
-    /// Maps the first `len` bytes. None of them can be read before [`Map::stabilize`].
+    /// Maps the first `len` bytes. None of them can be read yet.
     ///
     /// # Errors
     /// `UnexpectedEof` when the file is shorter, or as the system says.

@@ -113,6 +113,13 @@ impl Preparer {
         background: &Background,
         capacity: u64,
     ) -> Result<(), Failure> {
+        // An old failure says nothing of now.
+        {
+            let mut slot = self.slot.lock();
+            if matches!(*slot, Slot::Failed(_)) {
+                *slot = Slot::Idle;
+            }
+        }
         loop {
             self.request(background, capacity);
             let mut slot = self.slot.lock();
@@ -120,7 +127,10 @@ impl Preparer {
                 self.changed.wait(&mut slot);
             }
             match std::mem::take(&mut *slot) {
-                Slot::Ready(prepared) if prepared.capacity < capacity => self.discard(&prepared),
+                Slot::Ready(prepared) if prepared.capacity < capacity => {
+                    drop(slot);
+                    self.discard(&prepared);
+                }
                 Slot::Failed(failure) => return Err(failure),
                 ready @ Slot::Ready(_) => {
                     *slot = ready;

@@ -15,7 +15,10 @@ use std::sync::Arc;
 use crate::{
     address::Address,
     error::{Corruption, OpenError},
-    format::{FORMAT_VERSION, FRAMES_START, FrameKind, HEAD_LEN, Head, Header, HeaderFault},
+    format::{
+        FORMAT_VERSION, FRAMES_START, FrameKind, HEAD_LEN, Head, Header, HeaderFault,
+        SEGMENT_BYTES_MAX,
+    },
     frame::FrameView,
     num::to_usize,
     options::{LogOptions, ReadMode},
@@ -133,7 +136,9 @@ impl Recovery<'_> {
             storage::write_all(&*prepared.file, 0, &page)?;
             prepared.file.sync_data()?;
             self.directory.rename(&temporary, &name)?;
-            self.directory.sync()
+            // A name that no later sync may make durable must not be found at the next opening.
+            let take_back = |_: &std::io::Error| drop(self.directory.rename(&name, &temporary));
+            self.directory.sync().inspect_err(take_back)
         };
         write().map_err(self.failed("create", &name))?;
         let path = self.directory.display(&name);
@@ -268,6 +273,10 @@ pub(crate) fn read_header(
         let reason = format!("its header says that it begins with {}", header.first_record);
         return Err(corrupt(path, reason));
     }
+    if header.capacity > SEGMENT_BYTES_MAX {
+        let reason = format!("its header says that it has {} bytes", header.capacity);
+        return Err(corrupt(path, reason));
+    }
     let size = file.size().map_err(io_error("measure", path.clone()))?;
     if size != header.capacity {
         let reason = format!("it has {size} bytes where its header says {}", header.capacity);
@@ -293,6 +302,9 @@ fn newer(segment: &Segment) -> OpenError {
 fn check_sequence(before: Option<&Header>, segment: &Segment) -> Result<(), OpenError> {
     let header = &segment.header;
     let number = before.map_or(1, |before| before.segment + 1);
+    if before.is_none() && header.segment == 1 && (header.first_record, header.chain) != (1, 0) {
+        return Err(corrupt(segment, 0, "the first segment does not begin the log"));
+    }
     if before.is_some_and(|before| before.log_id != header.log_id) {
         return Err(corrupt(segment, 0, "it belongs to another log"));
     }

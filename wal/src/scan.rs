@@ -174,7 +174,8 @@ impl<'a> Scan<'a> {
         let bytes = self.bytes.get(to_usize(offset)..)?;
         // A head's kind is never 0: most bytes need no checksum to be told from one.
         let own = Head::decode_own(bytes)?;
-        let plausible = own.first_record >= self.next_record && own.durable <= offset;
+        let plausible = own.first_record >= self.next_record
+            && (self.offset + 1..=offset).contains(&own.durable);
         plausible.then(|| Head::decode(self.seed, offset, bytes).ok()).flatten()
     }
 

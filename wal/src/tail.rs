@@ -192,6 +192,8 @@ impl Tail {
             number = before.segment;
             self.chain = before.chain;
             self.gathering.clear();
+            // What was durable of the file before says nothing of this one.
+            self.durable = Address { segment: number, offset: 0 };
         } else if self.previous_kind != Some(FrameKind::Seal) {
             self.put_control(FrameKind::Seal, time);
         }

@@ -5,6 +5,7 @@
 //! odd and even groups, are enough to wake exactly those whose group ended, with one system call.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         OnceLock,
         atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
@@ -75,10 +76,14 @@ impl Watermark {
         if group.is_multiple_of(2) { even } else { odd }
     }
 
-    /// Ends a group: its records may be seen, and its waiters go on.
+    /// Ends a group: its records may be seen. Its waiters go on with [`Watermark::wake`].
     pub(crate) fn publish(&self, group: u64, record: u64) {
         self.record.store(record, SeqCst);
         self.group.store(group, SeqCst);
+    }
+
+    /// Wakes those who waited for a group that ended.
+    pub(crate) fn wake(&self, group: u64) {
         self.slot(group).wake_all();
         self.rose.notify(usize::MAX);
     }
@@ -142,6 +147,9 @@ impl Slot {
             atomic_wait::wake_all(&raw const self.word);
         }
         let wakers = std::mem::take(&mut *self.wakers.lock());
-        wakers.into_iter().for_each(Waker::wake);
+        for waker in wakers {
+            // One that panics must not take the others along.
+            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+        }
     }
 }
