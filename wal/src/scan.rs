@@ -179,7 +179,7 @@ impl<'a> Scan<'a> {
     }
 
     /// How many bytes follow up to the last that is not zero.
-    fn garbage_len(&self) -> u64 {
+    pub(crate) fn garbage_len(&self) -> u64 {
         let rest = self.rest();
         // Whole blocks first: nearly all of a prepared segment is zero.
         let mut end = rest.len();
