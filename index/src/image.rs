@@ -85,12 +85,17 @@ pub struct Image {
 
 /// A stream in an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) name: StreamId,
-    pub(crate) base: u64,
-    pub(crate) count: u64,
-    pub(crate) previous_segment: u64,
-    pub(crate) last: Position,
+pub struct ImageEntry {
+    /// Its name.
+    pub name: StreamId,
+    /// Its version before its first event in the segment.
+    pub base: u64,
+    /// How many events of it the segment has.
+    pub count: u64,
+    /// The segment before this one that has events of it; 0 if none has.
+    pub previous_segment: u64,
+    /// The position of its last event in the segment.
+    pub last: Position,
 }
 
 /// A row of the streams table.
@@ -205,18 +210,18 @@ impl Image {
     }
 
     /// The stream of that name, if the segment has events of it.
-    pub(crate) fn find(&self, name: &str) -> Option<Entry> {
+    pub(crate) fn find(&self, name: &str) -> Option<ImageEntry> {
         self.find_row(name).and_then(entry)
     }
 
     /// Every stream that the segment has events of, by name.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = ImageEntry> {
         let count = self.rows.len() / row::LEN;
         (0..count).filter_map(|index| self.row(index).and_then(entry))
     }
 
     /// Appends the places of a stream's events, the first being 0, to `out`.
-    pub(crate) fn places(&self, name: &str, events: Range<usize>, out: &mut Vec<Place>) {
+    pub fn places(&self, name: &str, events: Range<usize>, out: &mut Vec<Place>) {
         let Some(row) = self.find_row(name) else { return };
         let end = events.end.min(row.count);
         let start = row.places_start.saturating_add(events.start.min(end));
@@ -227,6 +232,15 @@ impl Image {
             let place = PlaceInSegment { position: u32_at(place, 0), offset: u32_at(place, 4) };
             lengthen(self.source.segment, self.source.first, place)
         }));
+    }
+
+    /// Every id that an event of the segment was given, sorted, with the event's position.
+    pub fn ids(&self) -> impl Iterator<Item = (EventId, Position)> {
+        let (rows, _) = self.bytes(&self.ids).as_chunks::<ID_ROW_LEN>();
+        rows.iter().map(|row| {
+            let position = self.source.first.plus(u64::from(u32_at(row, 16)));
+            (EventId::new(array_at(row, 0)), position)
+        })
     }
 
     /// The position of the event that was given this id.
@@ -244,8 +258,8 @@ fn section(start: usize, count: usize, size: usize) -> Result<Range<usize>, Imag
     len.map(|end| start..end).ok_or(ImageFault("it is longer than memory"))
 }
 
-fn entry(row: Row<'_>) -> Option<Entry> {
-    Some(Entry {
+fn entry(row: Row<'_>) -> Option<ImageEntry> {
+    Some(ImageEntry {
         name: StreamId::new(str::from_utf8(row.name).ok()?).ok()?,
         base: row.base,
         count: u64::try_from(row.count).ok()?,

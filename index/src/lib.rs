@@ -9,7 +9,7 @@ mod index;
 mod names;
 mod places;
 
-pub use image::{Image, ImageBytes, ImageFault, ImageSource};
+pub use image::{Image, ImageBytes, ImageEntry, ImageFault, ImageSource};
 pub use index::{CommitPlace, Head, Index, IndexStats, Run};
 pub use names::StreamNumber;
 pub use places::{Place, SegmentPlaces};

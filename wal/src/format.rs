@@ -225,8 +225,8 @@ impl Head {
         HEAD_LEN + 8 * u64::from(self.stamp_count)
     }
 
-    /// The length of the whole frame.
-    pub(crate) fn frame_len(&self) -> u64 {
+    /// The length of the whole frame in bytes.
+    pub fn frame_len(&self) -> u64 {
         self.stamped_len() + u64::from(self.body_len)
     }
 

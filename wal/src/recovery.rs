@@ -14,16 +14,14 @@ use std::sync::Arc;
 
 use crate::{
     address::Address,
-    error::{Corruption, OpenError},
-    format::{
-        FORMAT_VERSION, FRAMES_START, FrameKind, HEAD_LEN, Head, Header, HeaderFault,
-        SEGMENT_BYTES_MAX,
-    },
+    error::OpenError,
+    format::{FRAMES_START, FrameKind, HEAD_LEN, Head, Header},
     frame::FrameView,
+    judge::{check_sequence, corrupt, io_error, judge_last, judge_sealed, read_header},
     num::to_usize,
     options::{LogOptions, ReadMode},
     prepare::{self, Preparer},
-    scan::{End, Scan, Verdict},
+    scan::{End, Scan},
     segment::Segment,
     storage::{self, Access, Directory},
 };
@@ -79,14 +77,6 @@ pub(crate) struct EndState {
 pub(crate) struct Recovery<'a> {
     pub(crate) directory: &'a Arc<dyn Directory>,
     pub(crate) options: &'a LogOptions,
-}
-
-/// A failed call as an error of opening.
-pub(crate) fn io_error(
-    action: &'static str,
-    file: String,
-) -> impl FnOnce(std::io::Error) -> OpenError {
-    move |source| OpenError::Io { action, file, source }
 }
 
 impl Recovery<'_> {
@@ -196,15 +186,7 @@ impl Recovery<'_> {
         let bytes = read_whole(segment)?;
         let mut scan = Scan::new(&bytes, &segment.header);
         let end = replay_frames(segment, &mut scan, replay)?;
-        let garbage = match scan.judge(end) {
-            Verdict::Clean => 0,
-            Verdict::Torn { bytes } => bytes,
-            Verdict::Newer => return Err(newer(segment)),
-            Verdict::Corrupt { reason, readable_again } => {
-                let corruption = segment.corruption(scan.offset, scan.next_record, reason);
-                return Err(OpenError::Corrupt(Corruption { readable_again, ..corruption }));
-            }
-        };
+        let garbage = judge_last(segment, &scan, end)?;
         // Also after a clean close: its mark may stand in the page cache only.
         self.settle(segment, &scan, &bytes, garbage)?;
         segment.publish(scan.offset);
@@ -243,81 +225,6 @@ impl Recovery<'_> {
     }
 }
 
-/// Reads and checks the header of the segment that must begin with `first_record`.
-pub(crate) fn read_header(
-    file: &dyn storage::File,
-    path: String,
-    first_record: u64,
-) -> Result<Header, OpenError> {
-    let corrupt = |path: String, reason: String| {
-        let (offset, readable_again) = (0, None);
-        OpenError::Corrupt(Corruption { file: path, offset, first_record, readable_again, reason })
-    };
-    let mut page = vec![0; to_usize(FRAMES_START)];
-    let count = storage::read_up_to(file, 0, &mut page).map_err(io_error("read", path.clone()))?;
-    if count < page.len() {
-        let reason = format!("it has {count} bytes, too few for a header");
-        return Err(corrupt(path, reason));
-    }
-    let header = match Header::decode(&page) {
-        Ok(header) => header,
-        Err(HeaderFault::NoSegment) => {
-            return Err(corrupt(path, "it does not begin as a segment does".to_owned()));
-        }
-        Err(HeaderFault::Newer { version: found }) => {
-            return Err(OpenError::Newer { file: path, found, known: FORMAT_VERSION });
-        }
-        Err(HeaderFault::Damaged(reason)) => return Err(corrupt(path, reason.to_owned())),
-    };
-    if header.first_record != first_record {
-        let reason = format!("its header says that it begins with {}", header.first_record);
-        return Err(corrupt(path, reason));
-    }
-    if header.capacity > SEGMENT_BYTES_MAX {
-        let reason = format!("its header says that it has {} bytes", header.capacity);
-        return Err(corrupt(path, reason));
-    }
-    let size = file.size().map_err(io_error("measure", path.clone()))?;
-    if size != header.capacity {
-        let reason = format!("it has {size} bytes where its header says {}", header.capacity);
-        return Err(corrupt(path, reason));
-    }
-    Ok(header)
-}
-
-fn corrupt(segment: &Segment, offset: u64, reason: &str) -> OpenError {
-    OpenError::Corrupt(segment.corruption(offset, segment.header.first_record, reason))
-}
-
-/// Damage in a segment that others follow.
-fn broken(segment: &Segment, scan: &Scan<'_>, next: &Header, reason: &str) -> OpenError {
-    let corruption = segment.corruption(scan.offset, scan.next_record, reason);
-    OpenError::Corrupt(Corruption { readable_again: Some(next.first_record), ..corruption })
-}
-
-fn newer(segment: &Segment) -> OpenError {
-    OpenError::Newer { file: segment.path.clone(), found: FORMAT_VERSION, known: FORMAT_VERSION }
-}
-
-fn check_sequence(before: Option<&Header>, segment: &Segment) -> Result<(), OpenError> {
-    let header = &segment.header;
-    let number = before.map_or(1, |before| before.segment + 1);
-    if before.is_none() && header.segment == 1 && (header.first_record, header.chain) != (1, 0) {
-        return Err(corrupt(segment, 0, "the first segment does not begin the log"));
-    }
-    if before.is_some_and(|before| before.log_id != header.log_id) {
-        return Err(corrupt(segment, 0, "it belongs to another log"));
-    }
-    if header.segment > number {
-        let before = segment.path.clone();
-        return Err(OpenError::MissingSegment { segment: number, before });
-    }
-    if header.segment < number {
-        return Err(corrupt(segment, 0, "its number is out of order"));
-    }
-    Ok(())
-}
-
 fn recover_sealed(
     segment: &Segment,
     next: &Header,
@@ -331,19 +238,8 @@ fn recover_sealed(
     }
     let bytes = read_whole(segment)?;
     let mut scan = Scan::new(&bytes, &segment.header);
-    match replay_frames(segment, &mut scan, replay)? {
-        End::Sealed => {}
-        End::Newer => return Err(newer(segment)),
-        End::Blank => {
-            return Err(broken(segment, &scan, next, "the log goes on without a seal"));
-        }
-        End::Invalid(reason) | End::Disordered(reason) => {
-            return Err(broken(segment, &scan, next, reason));
-        }
-    }
-    if scan.next_record != next.first_record || scan.chain != next.chain {
-        return Err(broken(segment, &scan, next, "the next segment does not continue it"));
-    }
+    let end = replay_frames(segment, &mut scan, replay)?;
+    judge_sealed(segment, &scan, end, Some(next))?;
     segment.publish(scan.offset);
     Ok(())
 }

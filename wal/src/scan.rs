@@ -175,12 +175,13 @@ impl<'a> Scan<'a> {
         // A head's kind is never 0: most bytes need no checksum to be told from one.
         let own = Head::decode_own(bytes)?;
         let plausible = own.first_record >= self.next_record
-            && (self.offset + 1..=offset).contains(&own.durable);
+            && (self.offset + 1..=offset).contains(&own.durable)
+            && own.frame_len() <= to_u64(bytes.len());
         plausible.then(|| Head::decode(self.seed, offset, bytes).ok()).flatten()
     }
 
     /// How many bytes follow up to the last that is not zero.
-    fn garbage_len(&self) -> u64 {
+    pub(crate) fn garbage_len(&self) -> u64 {
         let rest = self.rest();
         // Whole blocks first: nearly all of a prepared segment is zero.
         let mut end = rest.len();

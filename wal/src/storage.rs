@@ -138,7 +138,15 @@ pub(crate) fn read_up_to(file: &dyn File, mut offset: u64, out: &mut [u8]) -> io
 
 /// The whole file.
 pub(crate) fn read_whole(file: &dyn File) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; crate::num::to_usize(file.size()?)];
+    read_front(file, file.size()?)
+}
+
+/// The first `len` bytes of a file, fewer if it ends before.
+pub(crate) fn read_front(file: &dyn File, len: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // A file that claims to be larger than memory is an error, not the end of the process.
+    bytes.try_reserve_exact(crate::num::to_usize(len)).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    bytes.resize(crate::num::to_usize(len), 0);
     let len = read_up_to(file, 0, &mut bytes)?;
     bytes.truncate(len);
     Ok(bytes)
