@@ -94,7 +94,7 @@ impl Subscription {
         if let Some(failure) = self.inner.log.failure() {
             return Some(ReadError::Poisoned(failure));
         }
-        self.inner.log.is_closed().then_some(ReadError::Closed)
+        self.inner.log.has_ended().then_some(ReadError::Closed)
     }
 
     fn read_frame(&mut self) -> Result<(), ReadError> {

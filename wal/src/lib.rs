@@ -19,6 +19,7 @@ mod options;
 mod prepare;
 mod reader;
 mod recovery;
+mod remake;
 mod scan;
 mod segment;
 mod sidecar;

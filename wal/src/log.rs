@@ -1,6 +1,13 @@
 //! The log: open, push, read, how far it is durable, close.
 
-use std::{io, sync::Arc, sync::atomic::Ordering, thread};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
 
 use event_listener::{EventListener, IntoNotification, Listener};
 use parking_lot::{Mutex, RwLock};
@@ -15,7 +22,7 @@ use crate::{
     options::LogOptions,
     prepare::Preparer,
     reader::{Pattern, Reader},
-    recovery::{Recovered, Recovery, Replay, TornTail, io_error},
+    recovery::{self, Recovered, Recovery, Replay, TornTail, io_error},
     segment::Segment,
     storage::{Directory, LockError, WriterLock},
     tail::{NewFrame, Tail},
@@ -30,6 +37,8 @@ pub struct Log {
     flusher: Mutex<Option<thread::JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn WriterLock>>>,
     torn: Option<TornTail>,
+    /// Whether [`Log::close`] is done: nothing more becomes durable.
+    ended: AtomicBool,
 }
 
 /// A frame that has its place.
@@ -87,6 +96,7 @@ impl Log {
         replay: &mut dyn Replay,
     ) -> Result<Self, OpenError> {
         options.validate()?;
+        recovery::refuse_foreign(&*directory)?;
         let lock = directory.lock().map_err(|error| match error {
             LockError::Held { holder } => {
                 OpenError::Locked { directory: directory.display(""), holder }
@@ -109,7 +119,8 @@ impl Log {
                 Some(thread.map_err(io_error("start a thread for", path))?)
             }
         };
-        Ok(Self { shared, flusher: Mutex::new(flusher), lock: Mutex::new(Some(lock)), torn })
+        let (flusher, lock) = (Mutex::new(flusher), Mutex::new(Some(lock)));
+        Ok(Self { shared, flusher, lock, torn, ended: AtomicBool::new(false) })
     }
 
     /// Puts a frame at the end. Its records follow those of the frame pushed before.
@@ -147,8 +158,10 @@ impl Log {
         let path = self.shared.directory.display(&Segment::name(tail.next_record));
         let segment = tail.roll(prepared, path, frame.time);
         let mut segments = self.shared.segments.write();
-        if sealed.is_none() {
-            segments.pop();
+        if sealed.is_none()
+            && let Some(empty) = segments.pop()
+        {
+            empty.replace();
         }
         segments.push(segment);
         Ok(sealed)
@@ -296,6 +309,8 @@ impl Log {
         }
         self.stop_threads();
         drop(self.lock.lock().take());
+        // Release pairs with the Acquire in `has_ended`: who sees it sees the last rise.
+        self.ended.store(true, Ordering::Release);
         self.shared.watermark.rose.notify(usize::MAX.additional());
         self.failure().map_or(Ok(()), Err)
     }
@@ -310,9 +325,10 @@ impl Log {
     fn mark_end(&self) {
         let time = self.shared.options.environment.now_micros();
         let mut tail = self.shared.tail.lock();
-        let is_marked = tail.previous_kind == Some(FrameKind::Close);
-        if !is_marked && tail.fits_control() {
-            tail.put_control(FrameKind::Close, time);
+        if !matches!(tail.previous_kind, Some(FrameKind::Close | FrameKind::Seal)) {
+            // There is always room for a seal, which says as much.
+            let kind = if tail.fits_control() { FrameKind::Close } else { FrameKind::Seal };
+            tail.put_control(kind, time);
         }
         drop(tail);
         self.flush();
@@ -321,6 +337,11 @@ impl Log {
     /// Whether [`Log::close`] was called.
     pub fn is_closed(&self) -> bool {
         self.shared.tail.lock().closed
+    }
+
+    /// Whether the log was closed, and everything pushed before is durable or failed.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     fn stop_threads(&self) {

@@ -113,6 +113,7 @@ impl Preparer {
         background: &Background,
         capacity: u64,
     ) -> Result<(), Failure> {
+        self.forget_failure();
         loop {
             self.request(background, capacity);
             let mut slot = self.slot.lock();
@@ -128,6 +129,14 @@ impl Preparer {
                 }
                 other => *slot = other,
             }
+        }
+    }
+
+    /// A failure that nobody waited for says nothing about now.
+    fn forget_failure(&self) {
+        let mut slot = self.slot.lock();
+        if matches!(*slot, Slot::Failed(_)) {
+            *slot = Slot::Idle;
         }
     }
 

@@ -47,6 +47,8 @@ struct Window {
     segment: u64,
     start: u64,
     bytes: Vec<u8>,
+    /// Copied from the tail: its head may lack what is only known when it is written.
+    is_copy: bool,
 }
 
 impl Window {
@@ -101,6 +103,7 @@ impl Reader {
         if !self.is_in_file(address) {
             self.window.segment = address.segment;
             self.window.start = address.offset;
+            self.window.is_copy = true;
             let tail = self.shared.tail.lock();
             if let Some(head) = tail.copy_frame(address, &mut self.window.bytes) {
                 return Ok(head);
@@ -133,7 +136,7 @@ impl Reader {
 
     /// Goes to a segment of the log.
     fn enter(&mut self, number: u64) {
-        if self.segment.header.segment == number {
+        if self.segment.header.segment == number && !self.segment.is_replaced() {
             return;
         }
         let segments = self.shared.segments.read();
@@ -141,13 +144,16 @@ impl Reader {
         let index = to_usize(number.saturating_sub(first));
         if let Some(segment) = segments.get(index) {
             self.segment = segment.clone();
+            self.window.bytes.clear();
         }
     }
 
     /// Has the window cover a range of the file, unless the file is mapped.
     fn load(&mut self, range: &Range<u64>) -> Result<(), ReadError> {
         let segment = &self.segment;
-        if segment.is_mapped() || self.window.get(segment.header.segment, range).is_some() {
+        let is_loaded =
+            !self.window.is_copy && self.window.get(segment.header.segment, range).is_some();
+        if segment.is_mapped() || is_loaded {
             return Ok(());
         }
         let start = match self.pattern {
@@ -162,6 +168,7 @@ impl Reader {
         let end = end.min(segment.written());
         self.window.segment = segment.header.segment;
         self.window.start = start;
+        self.window.is_copy = false;
         segment.read(start, end.saturating_sub(start), &mut self.window.bytes)?;
         Ok(())
     }
