@@ -33,6 +33,22 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Annals {
     inner: Arc<Inner>,
+    /// Only handles have it: jobs of the helper thread may hold `inner` a little longer.
+    _closer: Arc<Closer>,
+}
+
+/// Closes the store when its last handle is dropped, before the drop returns: who opens it next
+/// finds it unlocked.
+#[derive(Debug)]
+struct Closer(Arc<Inner>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        if !self.0.log.is_closed() {
+            // Nothing acknowledged depends on it; who wants to know calls `close`.
+            drop(self.0.log.close());
+        }
+    }
 }
 
 /// How a store is set, what it did and what it takes; for people.
@@ -63,7 +79,7 @@ pub struct Stats {
 
 impl Annals {
     pub(crate) fn from_inner(inner: Arc<Inner>) -> Self {
-        Self { inner }
+        Self { _closer: Arc::new(Closer(inner.clone())), inner }
     }
 
     /// Appends events, all or none, if every expectation holds. The append has its place when

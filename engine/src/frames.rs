@@ -10,7 +10,8 @@ use crate::{encoding, error::ReadError};
 /// Takes events as they are read, borrowed from the log; says whether to go on.
 pub(crate) type Visit<'v> = dyn FnMut(&EventView<'_>) -> ControlFlow<()> + 'v;
 
-/// Shows the events of a frame that `wanted` says, in order or backward.
+/// Shows the events of a frame that `wanted` says, in order or backward; `wanted` is asked in
+/// that order, too.
 pub(crate) fn visit(
     log_id: u128,
     frame: &FrameView<'_>,
@@ -21,20 +22,20 @@ pub(crate) fn visit(
     let position = Position::new(frame.head.first_record);
     let malformed = |source| ReadError::Malformed { position, source };
     let commit = encoding::view(log_id, frame).map_err(malformed)?;
+    let mut show = |event: &EventView<'_>| {
+        if wanted(event) { visit(event) } else { ControlFlow::Continue(()) }
+    };
     let mut kept = Vec::new();
     for event in commit.into_events() {
         let event = event.map_err(malformed)?;
-        if !wanted(&event) {
-            continue;
-        }
         if is_backward {
             kept.push(event);
-        } else if visit(&event).is_break() {
+        } else if show(&event).is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
     for event in kept.iter().rev() {
-        if visit(event).is_break() {
+        if show(event).is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }

@@ -33,8 +33,8 @@ pub(crate) struct StreamScan {
     /// The versions that are still to come.
     from: u64,
     to: u64,
-    /// The places of the next versions, the next one last.
-    places: Vec<Place>,
+    /// The next versions and their places, the next one last.
+    places: Vec<(u64, Place)>,
 }
 
 impl StreamScan {
@@ -75,28 +75,32 @@ impl StreamScan {
         if self.places.is_empty() {
             self.refill();
         }
-        let Some(place) = self.places.last().copied() else { return Ok(ControlFlow::Break(())) };
+        let Some((_, place)) = self.places.last().copied() else {
+            return Ok(ControlFlow::Break(()));
+        };
         // Later events of the stream in the same frame come along.
-        let same = |other: &&Place| (other.segment, other.offset) == (place.segment, place.offset);
+        let same = |(_, other): &&(u64, Place)| {
+            (other.segment, other.offset) == (place.segment, place.offset)
+        };
         let count = self.places.iter().rev().take_while(same).count();
         let kept = self.places.len() - count;
-        let expected = self.places.split_off(kept);
-        let is_expected = |position| expected.iter().any(|place| place.position == position);
+        let mut expected = self.places.split_off(kept);
         let address = annals_wal::Address { segment: place.segment, offset: place.offset };
         let frame = match self.reader.frame(address) {
             Ok(frame) => frame,
             Err(error) => return Err(self.explain(error.into(), place)),
         };
-        let mut found = 0;
         let name = self.name.as_str();
+        // One after the other: behind a place that leads nowhere, nothing is shown.
         let mut wanted = |event: &annals_event::EventView<'_>| {
-            let is_wanted = event.stream == name && is_expected(event.position);
-            found += usize::from(is_wanted);
-            is_wanted
+            let is_next = |&mut (version, place): &mut (u64, Place)| {
+                (version, place.position) == (event.version.get(), event.position)
+            };
+            event.stream == name && expected.pop_if(is_next).is_some()
         };
         let log_id = self.inner.log.id();
         let flow = frames::visit(log_id, &frame, self.is_backward, &mut wanted, visit)?;
-        if flow.is_continue() && found < count {
+        if flow.is_continue() && !expected.is_empty() {
             return Err(wrong_image(&self.inner, place));
         }
         Ok(flow)
@@ -114,9 +118,12 @@ impl StreamScan {
                 let start = self.from.max(first);
                 start..=start.saturating_add(PLACES_MAX - 1).min(last).min(self.to)
             };
-            self.inner.index.places(self.number, &run, versions.clone(), &mut self.places);
+            let mut places = Vec::new();
+            self.inner.index.places(self.number, &run, versions.clone(), &mut places);
+            self.places.extend(versions.clone().zip(places));
             if self.is_backward {
-                self.to = versions.start().saturating_sub(1);
+                // A run that begins behind `to` has nothing to read, and must not raise it.
+                self.to = self.to.min(versions.start().saturating_sub(1));
             } else {
                 self.from = versions.end().saturating_add(1);
                 self.places.reverse();
@@ -131,18 +138,15 @@ impl StreamScan {
     /// A frame that is not where an image says is the image's fault, not the segment's.
     fn explain(&self, error: ReadError, place: Place) -> ReadError {
         let is_imaged = self.inner.log.sealed_segment(place.segment).is_some();
-        match error {
-            ReadError::Corrupt(_) if is_imaged && !self.is_frame(place) => {
-                wrong_image(&self.inner, place)
-            }
-            other => other,
+        if !is_imaged || !matches!(error, ReadError::Corrupt(_)) {
+            return error;
         }
-    }
-
-    /// Whether the log itself has the position in a frame at that place.
-    fn is_frame(&self, place: Place) -> bool {
-        let mut reader = self.inner.log.reader(Pattern::Probe);
-        reader.seek(place.position.get()).is_ok_and(|address| address.offset == place.offset)
+        // Where does the log itself have the position?
+        match self.inner.log.reader(Pattern::Probe).seek(place.position.get()) {
+            Ok(address) if address.offset != place.offset => wrong_image(&self.inner, place),
+            Ok(_) => error,
+            Err(damage) => damage.into(),
+        }
     }
 }
 

@@ -30,7 +30,9 @@ use crate::{
     num::to_u64,
     options::{LogOptions, SyncPolicy},
     prepare::Preparer,
+    recovery::Recovered,
     segment::Segment,
+    stats::Counters,
     storage::{self, Directory},
     tail::{Group, Part, Tail},
     watermark::Watermark,
@@ -54,13 +56,6 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
 }
 
-/// How often what happened; for statistics only.
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) groups: std::sync::atomic::AtomicU64,
-    pub(crate) syncs: std::sync::atomic::AtomicU64,
-}
-
 /// What only the leader knows.
 #[derive(Debug)]
 pub(crate) struct Writer {
@@ -71,6 +66,46 @@ pub(crate) struct Writer {
 }
 
 impl Shared {
+    /// A log as it was recovered.
+    pub(crate) fn new(
+        directory: Arc<dyn Directory>,
+        options: LogOptions,
+        recovered: Recovered,
+        background: Background,
+    ) -> Self {
+        let Recovered { segments, end, .. } = recovered;
+        #[expect(clippy::indexing_slicing, reason = "recovery opens or makes at least one segment")]
+        let segment = segments[segments.len() - 1].clone();
+        let durable = Address { segment: segment.header.segment, offset: end.offset };
+        let tail = Tail {
+            offset: end.offset,
+            next_record: end.next_record,
+            previous_len: end.previous_len,
+            previous_kind: end.previous_kind,
+            chain: end.chain,
+            durable,
+            group: 1,
+            gathering: Vec::new(),
+            in_flight: Arc::default(),
+            spare: Vec::new(),
+            closed: false,
+            segment: segment.clone(),
+        };
+        Self {
+            log_id: segment.header.log_id,
+            watermark: Watermark::new(end.next_record - 1),
+            preparer: Arc::new(Preparer::new(directory.clone(), options.read_mode)),
+            directory,
+            options,
+            segments: RwLock::new(segments),
+            tail: Mutex::new(tail),
+            background,
+            writer: Mutex::new(Writer { durable, unsynced: None }),
+            flusher: Flusher::default(),
+            counters: Counters::default(),
+        }
+    }
+
     /// Writes the group that gathered, if nobody else is at it. Says whether there was one.
     pub(crate) fn lead(&self) -> bool {
         let Some(mut writer) = self.writer.try_lock() else { return false };
@@ -151,11 +186,8 @@ impl Shared {
 
     /// Gives a segment that is durable its name, durably.
     fn name(&self, part: &Part, prepared_name: &str) -> io::Result<()> {
-        let name = Segment::name(part.segment.header.first_record);
-        self.directory.rename(prepared_name, &name)?;
-        // A name that no later sync may make durable must not be found at the next opening.
-        let take_back = |_: &io::Error| drop(self.directory.rename(&name, prepared_name));
-        self.directory.sync().inspect_err(take_back)
+        self.directory.rename(prepared_name, &Segment::name(part.segment.header.first_record))?;
+        self.directory.sync()
     }
 
     /// Syncs what is written.

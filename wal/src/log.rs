@@ -1,27 +1,33 @@
 //! The log: open, push, read, how far it is durable, close.
 
-use std::{io, sync::Arc, sync::atomic::Ordering, thread};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
 
 use event_listener::{EventListener, IntoNotification, Listener};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use crate::{
     address::Address,
     background::Background,
-    commit::{self, Counters, Flusher, Shared, Writer},
+    commit::{self, Shared},
     environment::Threads,
     error::{Failure, OpenError, PushError},
     format::{FrameKind, Header},
     judge::io_error,
     options::LogOptions,
-    prepare::Preparer,
     reader::{Pattern, Reader},
-    recovery::{Recovered, Recovery, Replay, TornTail},
+    recovery::{self, Recovery, Replay, TornTail},
     segment::Segment,
+    stats::LogStats,
     storage::{Directory, LockError, WriterLock},
     tail::{NewFrame, Tail},
     ticket::Ticket,
-    watermark::Watermark,
 };
 
 /// When this much has gathered, it is written even if nobody waits for it yet.
@@ -34,6 +40,8 @@ pub struct Log {
     flusher: Mutex<Option<thread::JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn WriterLock>>>,
     torn: Option<TornTail>,
+    /// Whether [`Log::close`] is done: nothing more becomes durable.
+    ended: AtomicBool,
 }
 
 /// A frame that has its place.
@@ -62,24 +70,6 @@ pub enum NotPushed {
     Failed(PushError),
 }
 
-/// What the log did and takes; for people.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LogStats {
-    /// How many segments there are.
-    pub segments: u64,
-    /// How many bytes of the segments are used.
-    pub bytes_used: u64,
-    /// How many bytes the segments have, used or prepared.
-    pub bytes_reserved: u64,
-    /// How many groups were written since opening.
-    pub groups: u64,
-    /// How many times a group was synced since opening.
-    pub syncs: u64,
-    /// Memory that says where frames begin, in bytes.
-    pub waypoint_bytes: u64,
-}
-
 impl Log {
     /// Opens the log in a directory, or makes one, and shows `replay` what is in it.
     ///
@@ -91,6 +81,7 @@ impl Log {
         replay: &mut dyn Replay,
     ) -> Result<Self, OpenError> {
         options.validate()?;
+        recovery::refuse_foreign(&*directory)?;
         let lock = directory.lock().map_err(|error| match error {
             LockError::Held { holder } => {
                 OpenError::Locked { directory: directory.display(""), holder }
@@ -103,7 +94,7 @@ impl Log {
         let start = || io::Result::Ok((Background::start(threads)?, directory.display("")));
         let (background, path) =
             start().map_err(io_error("start a thread for", directory.display("")))?;
-        let shared = Arc::new(share(directory, options, recovered, background));
+        let shared = Arc::new(Shared::new(directory, options, recovered, background));
         let flusher = match threads {
             Threads::Inline => None,
             Threads::Background => {
@@ -113,7 +104,8 @@ impl Log {
                 Some(thread.map_err(io_error("start a thread for", path))?)
             }
         };
-        Ok(Self { shared, flusher: Mutex::new(flusher), lock: Mutex::new(Some(lock)), torn })
+        let (flusher, lock) = (Mutex::new(flusher), Mutex::new(Some(lock)));
+        Ok(Self { shared, flusher, lock, torn, ended: AtomicBool::new(false) })
     }
 
     /// Puts a frame at the end. Its records follow those of the frame pushed before.
@@ -155,8 +147,10 @@ impl Log {
         let path = self.shared.directory.display(&Segment::name(tail.next_record));
         let segment = tail.roll(prepared, path, frame.time);
         let mut segments = self.shared.segments.write();
-        if sealed.is_none() {
-            segments.pop();
+        if sealed.is_none()
+            && let Some(empty) = segments.pop()
+        {
+            empty.replace();
         }
         segments.push(segment);
         Ok(sealed)
@@ -310,6 +304,8 @@ impl Log {
             self.stop_threads();
             *lock = None;
         }
+        // Release pairs with the Acquire in `is_closed`: who sees it sees the last rise.
+        self.ended.store(true, Ordering::Release);
         drop(lock);
         self.shared.watermark.rose.notify(usize::MAX.additional());
         self.failure().map_or(Ok(()), Err)
@@ -325,10 +321,12 @@ impl Log {
     fn mark_end(&self) {
         let time = self.shared.options.environment.now_micros();
         let mut tail = self.shared.tail.lock();
-        let is_marked = tail.previous_kind == Some(FrameKind::Close);
+        let is_marked = matches!(tail.previous_kind, Some(FrameKind::Close | FrameKind::Seal));
         // An empty segment stays empty: it may be replaced.
-        if !is_marked && !tail.is_empty() && tail.fits_control() {
-            tail.put_control(FrameKind::Close, time);
+        if !is_marked && !tail.is_empty() {
+            // There is always room for a seal, which says as much.
+            let kind = if tail.fits_control() { FrameKind::Close } else { FrameKind::Seal };
+            tail.put_control(kind, time);
         }
         drop(tail);
         self.flush();
@@ -336,7 +334,7 @@ impl Log {
 
     /// Whether [`Log::close`] has done its work: nothing more becomes durable.
     pub fn is_closed(&self) -> bool {
-        self.lock.try_lock().is_some_and(|lock| lock.is_none())
+        self.ended.load(Ordering::Acquire)
     }
 
     fn stop_threads(&self) {
@@ -358,44 +356,5 @@ impl Drop for Log {
             // Nothing acknowledged depends on it; who wants to know calls `close`.
             drop(self.close());
         }
-    }
-}
-
-fn share(
-    directory: Arc<dyn Directory>,
-    options: LogOptions,
-    recovered: Recovered,
-    background: Background,
-) -> Shared {
-    let Recovered { segments, end, .. } = recovered;
-    #[expect(clippy::indexing_slicing, reason = "recovery opens or makes at least one segment")]
-    let segment = segments[segments.len() - 1].clone();
-    let durable = Address { segment: segment.header.segment, offset: end.offset };
-    let tail = Tail {
-        offset: end.offset,
-        next_record: end.next_record,
-        previous_len: end.previous_len,
-        previous_kind: end.previous_kind,
-        chain: end.chain,
-        durable,
-        group: 1,
-        gathering: Vec::new(),
-        in_flight: Arc::default(),
-        spare: Vec::new(),
-        closed: false,
-        segment: segment.clone(),
-    };
-    Shared {
-        log_id: segment.header.log_id,
-        watermark: Watermark::new(end.next_record - 1),
-        preparer: Arc::new(Preparer::new(directory.clone(), options.read_mode)),
-        directory,
-        options,
-        segments: RwLock::new(segments),
-        tail: Mutex::new(tail),
-        background,
-        writer: Mutex::new(Writer { durable, unsynced: None }),
-        flusher: Flusher::default(),
-        counters: Counters::default(),
     }
 }

@@ -113,13 +113,7 @@ impl Preparer {
         background: &Background,
         capacity: u64,
     ) -> Result<(), Failure> {
-        // An old failure says nothing of now.
-        {
-            let mut slot = self.slot.lock();
-            if matches!(*slot, Slot::Failed(_)) {
-                *slot = Slot::Idle;
-            }
-        }
+        self.forget_failure();
         loop {
             self.request(background, capacity);
             let mut slot = self.slot.lock();
@@ -138,6 +132,14 @@ impl Preparer {
                 }
                 other => *slot = other,
             }
+        }
+    }
+
+    /// A failure that nobody waited for says nothing about now.
+    fn forget_failure(&self) {
+        let mut slot = self.slot.lock();
+        if matches!(*slot, Slot::Failed(_)) {
+            *slot = Slot::Idle;
         }
     }
 

@@ -47,7 +47,7 @@ struct Window {
     segment: u64,
     start: u64,
     bytes: Vec<u8>,
-    /// They came from the tail, where heads are not finished: not what the file has.
+    /// Copied from the tail: its head may lack what is only known when it is written.
     is_copy: bool,
 }
 
@@ -136,8 +136,7 @@ impl Reader {
 
     /// Goes to a segment of the log.
     fn enter(&mut self, number: u64) {
-        // A segment without frames may have been replaced.
-        if self.segment.header.segment == number && self.segment.written() > FRAMES_START {
+        if self.segment.header.segment == number && !self.segment.is_replaced() {
             return;
         }
         let segments = self.shared.segments.read();
@@ -145,6 +144,7 @@ impl Reader {
         let index = to_usize(number.saturating_sub(first));
         if let Some(segment) = segments.get(index) {
             self.segment = segment.clone();
+            self.window.bytes.clear();
         }
     }
 

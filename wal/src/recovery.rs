@@ -6,7 +6,8 @@
 //! 3. The last segment is replayed to its end, and [`Scan::judge`] says what the end means.
 //! 4. What is not proven to be on disk is written again, what is torn is zeroed, and both are
 //!    synced, before anything is built upon them: after a failed sync the page cache may show
-//!    bytes that the disk does not have.
+//!    bytes, and names, that the disk does not have. A segment that nothing is proven of is made
+//!    again as a whole.
 //!
 //! Nothing is changed before step 4, and step 4 may be interrupted and repeated at any point.
 
@@ -21,6 +22,7 @@ use crate::{
     num::to_usize,
     options::{LogOptions, ReadMode},
     prepare::{self, Preparer},
+    remake,
     scan::{End, Scan},
     segment::Segment,
     storage::{self, Access, Directory},
@@ -79,26 +81,34 @@ pub(crate) struct Recovery<'a> {
     pub(crate) options: &'a LogOptions,
 }
 
+/// Refuses a directory that has files and no segment, before anything is put into it: not even
+/// the lock's file.
+pub(crate) fn refuse_foreign(directory: &dyn Directory) -> Result<(), OpenError> {
+    let names = directory.names().map_err(io_error("list", directory.display("")))?;
+    let foreign = names.iter().find(|name| !name.ends_with(prepare::SUFFIX));
+    match foreign {
+        Some(found) if !names.iter().any(|name| Segment::parse_name(name).is_some()) => {
+            let (directory, found) = (directory.display(""), found.clone());
+            Err(OpenError::NotALog { directory, found })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Recovery<'_> {
     /// Opens what is there, or makes a new log.
     pub(crate) fn run(&self, replay: &mut dyn Replay) -> Result<Recovered, OpenError> {
         let names = self.directory.names().map_err(self.failed("list", ""))?;
         let mut firsts: Vec<u64> = names.iter().filter_map(|n| Segment::parse_name(n)).collect();
         firsts.sort_unstable();
-        if firsts.is_empty() {
-            let foreign = names.iter().find(|name| !name.ends_with(prepare::SUFFIX));
-            if let Some(found) = foreign {
-                let (directory, found) = (self.directory.display(""), found.clone());
-                return Err(OpenError::NotALog { directory, found });
-            }
-        }
         let recovered = match firsts.split_last() {
             None => None,
             Some((last, sealed)) => Some(self.open_all(sealed, *last, replay)?),
         };
         // Only now: nothing is changed in a log that cannot be opened.
         for name in names.iter().filter(|name| name.ends_with(prepare::SUFFIX)) {
-            self.directory.remove(name).map_err(self.failed("remove", name))?;
+            storage::remove_if_there(&**self.directory, name)
+                .map_err(self.failed("remove", name))?;
         }
         recovered.map_or_else(|| self.create(), Ok)
     }
@@ -126,9 +136,7 @@ impl Recovery<'_> {
             storage::write_all(&*prepared.file, 0, &page)?;
             prepared.file.sync_data()?;
             self.directory.rename(&temporary, &name)?;
-            // A name that no later sync may make durable must not be found at the next opening.
-            let take_back = |_: &std::io::Error| drop(self.directory.rename(&name, &temporary));
-            self.directory.sync().inspect_err(take_back)
+            self.directory.sync()
         };
         write().map_err(self.failed("create", &name))?;
         let path = self.directory.display(&name);
@@ -161,8 +169,9 @@ impl Recovery<'_> {
                 recover_sealed(segment, &next.header, replay)?;
             }
         }
-        let Some(segment) = segments.last().cloned() else { return self.create() };
-        let (end, torn) = self.recover_last(&segment, replay)?;
+        let Some(last) = segments.pop() else { return self.create() };
+        let (last, end, torn) = self.recover_last(last, replay)?;
+        segments.push(last);
         Ok(Recovered { segments, end, torn })
     }
 
@@ -180,15 +189,22 @@ impl Recovery<'_> {
 
     fn recover_last(
         &self,
-        segment: &Segment,
+        mut segment: Arc<Segment>,
         replay: &mut dyn Replay,
-    ) -> Result<(EndState, Option<TornTail>), OpenError> {
-        let bytes = read_whole(segment)?;
+    ) -> Result<(Arc<Segment>, EndState, Option<TornTail>), OpenError> {
+        let bytes = read_whole(&segment)?;
         let mut scan = Scan::new(&bytes, &segment.header);
-        let end = replay_frames(segment, &mut scan, replay)?;
-        let garbage = judge_last(segment, &scan, end)?;
-        // Also after a clean close: its mark may stand in the page cache only.
-        self.settle(segment, &scan, &bytes, garbage)?;
+        let end = replay_frames(&segment, &mut scan, replay)?;
+        let garbage = judge_last(&segment, &scan, end)?;
+        if scan.durable > 0 {
+            // Also after a clean close: its mark may stand in the page cache only.
+            self.settle(&segment, &scan, &bytes, garbage)?;
+        } else {
+            // No group of it ever succeeded: its name may be lost as well.
+            let frames = bytes.get(..to_usize(scan.offset)).unwrap_or_default();
+            let remade = remake::remake(self.directory, self.options.read_mode, &segment, frames);
+            segment = Arc::new(remade.map_err(io_error("settle", segment.path.clone()))?);
+        }
         segment.publish(scan.offset);
         let end = EndState {
             offset: scan.offset,
@@ -198,7 +214,8 @@ impl Recovery<'_> {
             chain: scan.chain,
         };
         let torn = || TornTail { file: segment.path.clone(), offset: scan.offset, bytes: garbage };
-        Ok((end, (garbage > 0).then(torn)))
+        let torn = (garbage > 0).then(torn);
+        Ok((segment, end, torn))
     }
 
     /// Makes what was found durable: writes again what is not proven to be on disk, zeroes what
@@ -213,7 +230,6 @@ impl Recovery<'_> {
         let slice =
             |from: u64, to: u64| bytes.get(to_usize(from)..to_usize(to)).unwrap_or_default();
         let zeroes = vec![0; to_usize(garbage)];
-        // Without any proof the header may be unwritten too.
         let unproven = slice(scan.durable, scan.offset);
         let write = || {
             storage::write_all(&*segment.file, scan.durable, unproven)?;

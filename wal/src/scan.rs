@@ -144,15 +144,24 @@ impl<'a> Scan<'a> {
         let garbage = self.garbage_len();
         match end {
             End::Newer => Verdict::Newer,
+            End::Disordered(reason) if self.is_left_over() => self.judge_tail(reason, garbage),
             End::Disordered(reason) => Verdict::Corrupt { reason, readable_again: None },
-            End::Sealed if garbage > 0 => Verdict::Corrupt {
-                reason: "bytes follow the seal, where nobody writes",
-                readable_again: None,
-            },
             End::Sealed | End::Blank if garbage == 0 => Verdict::Clean,
-            End::Blank | End::Sealed => self.judge_tail("zeroes stand where a frame was", garbage),
+            End::Sealed => self.judge_tail("bytes follow the seal, where nobody writes", garbage),
+            End::Blank => self.judge_tail("zeroes stand where a frame was", garbage),
             End::Invalid(reason) => self.judge_tail(reason, garbage),
         }
+    }
+
+    /// Whether the frame here is one that was never acknowledged, from before a recovery whose
+    /// zeroes the disk lost although a later sync succeeded. The frame before it was written
+    /// after that recovery; one that belongs here would have seen the frame before it durable,
+    /// unless both are of the last group, which proves nothing anyway.
+    fn is_left_over(&self) -> bool {
+        let before = self.offset.saturating_sub(self.previous_len);
+        let head = Head::decode(self.seed, self.offset, self.rest());
+        self.previous_len > 0
+            && head.is_ok_and(|head| head.chain != self.chain && head.durable <= before)
     }
 
     /// Whether a later frame says that this place was durable before it was written.

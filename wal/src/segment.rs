@@ -5,7 +5,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Segment {
     map: Option<Map>,
     /// Bytes before this offset are in the file, finished. Only rises.
     written: AtomicU64,
+    /// Whether a larger one with the same number took its place while it was empty.
+    replaced: AtomicBool,
     waypoints: RwLock<Vec<Waypoint>>,
 }
 
@@ -52,6 +54,7 @@ impl Segment {
             file,
             map,
             written: AtomicU64::new(0),
+            replaced: AtomicBool::new(false),
             waypoints: RwLock::default(),
         }
     }
@@ -82,6 +85,17 @@ impl Segment {
         self.written.fetch_max(end, Ordering::Release);
     }
 
+    /// Says that another segment has its number and its name from now on.
+    pub(crate) fn replace(&self) {
+        // Release pairs with the Acquire in `is_replaced`.
+        self.replaced.store(true, Ordering::Release);
+    }
+
+    /// Whether another segment has its number now.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.replaced.load(Ordering::Acquire)
+    }
+
     /// Whether the file is mapped into memory.
     pub(crate) fn is_mapped(&self) -> bool {
         self.map.is_some()
@@ -95,10 +109,10 @@ impl Segment {
     /// Reads `len` bytes from `offset` on into `out`, replacing what is there.
     pub(crate) fn read(&self, offset: u64, len: u64, out: &mut Vec<u8>) -> Result<(), Failure> {
         out.resize(to_usize(len), 0);
-        let count = storage::read_up_to(&*self.file, offset, out)
-            .map_err(|error| self.failure("read", error))?;
-        out.truncate(count);
-        Ok(())
+        let read = storage::read_up_to(&*self.file, offset, out);
+        // After an error nothing in it is from the file.
+        out.truncate(*read.as_ref().unwrap_or(&0));
+        read.map(drop).map_err(|error| self.failure("read", error))
     }
 
     /// Notes where a frame lies, if the last note is far enough back.
@@ -112,6 +126,11 @@ impl Segment {
                 waypoints.push(Waypoint { record, offset });
             }
         }
+    }
+
+    /// Takes over the notes of the segment that this one is a copy of.
+    pub(crate) fn take_notes(&self, other: &Self) {
+        *self.waypoints.write() = std::mem::take(&mut *other.waypoints.write());
     }
 
     /// A frame at or before the one that has `record`.

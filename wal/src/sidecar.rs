@@ -46,10 +46,7 @@ impl Sidecar {
     /// As the system says.
     pub fn write(directory: &dyn Directory, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = format!("{name}{TEMPORARY_SUFFIX}");
-        match directory.remove(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        storage::remove_if_there(directory, &temporary)?;
         let file = directory.create(&temporary)?;
         storage::write_all(&*file, 0, bytes)?;
         file.sync_data()?;

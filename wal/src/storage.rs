@@ -152,6 +152,14 @@ pub(crate) fn read_front(file: &dyn File, len: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Removes a file, if it is there.
+pub(crate) fn remove_if_there(directory: &dyn Directory, name: &str) -> io::Result<()> {
+    match directory.remove(name) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Writes all of `bytes` at `offset`: goes on after short and interrupted writes.
 pub(crate) fn write_all(file: &dyn File, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
     let mut interrupts = 0;

@@ -124,8 +124,7 @@ impl Tail {
 
     /// Whether a close mark, and a seal behind it, still go into the segment.
     pub(crate) fn fits_control(&self) -> bool {
-        self.previous_kind != Some(FrameKind::Seal)
-            && self.offset + 2 * HEAD_LEN <= self.segment.header.capacity
+        self.offset + 2 * HEAD_LEN <= self.segment.header.capacity
     }
 
     fn control(&self, kind: FrameKind, time: i64) -> Head {
@@ -262,7 +261,8 @@ impl Tail {
 /// Finishes all frames of a part, and the header if the part has it; returns the new chain.
 fn finish(part: &mut Part, mut chain: u32, durable: Address) -> u32 {
     let segment = &part.segment;
-    let is_durable_here = durable.segment == segment.header.segment;
+    // A segment that begins here may have the number of the empty one that it replaces.
+    let is_durable_here = durable.segment == segment.header.segment && part.prepared_name.is_none();
     let durable = if is_durable_here { durable.offset } else { 0 };
     let mut at = 0;
     if part.prepared_name.is_some() {
