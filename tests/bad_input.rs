@@ -66,7 +66,7 @@ fn contents(path: &Path) -> BTreeMap<String, Vec<u8>> {
 
 // Paths and directories.
 
-/// G? (refusals are typed): a path that is a file, or lies below one, is no directory.
+/// G16 (refusals are typed): a path that is a file, or lies below one, is no directory.
 #[test]
 fn a_path_that_is_a_file_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -82,7 +82,7 @@ fn a_path_that_is_a_file_is_refused() {
     assert_eq!(fs::read(path).unwrap(), b"mine");
 }
 
-/// G? (refusals are typed): a directory that may not be listed, written or opened is an error of
+/// G16 (refusals are typed): a directory that may not be listed, written or opened is an error of
 /// the system, which names what was tried and on what; later, it is not in the way.
 #[test]
 fn a_directory_without_permission_is_refused() {
@@ -110,7 +110,7 @@ fn a_directory_without_permission_is_refused() {
     }
 }
 
-/// G? (refusals are typed): a directory that holds other things and no log is left as it is.
+/// G16 (refusals are typed): a directory that holds other things and no log is left as it is.
 #[test]
 fn a_directory_of_something_else_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -124,7 +124,7 @@ fn a_directory_of_something_else_is_refused_and_left_alone() {
     assert_eq!(contents(dir.path()), before);
 }
 
-/// G? (refusals are typed): files that are not the log's, beside it, are no reason to refuse it,
+/// G16 (refusals are typed): files that are not the log's, beside it, are no reason to refuse it,
 /// and stay.
 #[test]
 fn foreign_files_beside_a_log_are_left_alone() {
@@ -143,7 +143,7 @@ fn foreign_files_beside_a_log_are_left_alone() {
 
 // Options.
 
-/// G? (refusals are typed): an option that no log can have is refused before anything is made,
+/// G16 (refusals are typed): an option that no log can have is refused before anything is made,
 /// with what it may be.
 #[test]
 fn options_out_of_range_are_refused() {
@@ -163,7 +163,7 @@ fn options_out_of_range_are_refused() {
 
 // Writers.
 
-/// G? (one writer): who opens a store that is open in this process hears so.
+/// G15 (one writer): who opens a store that is open in this process hears so.
 #[test]
 fn a_second_writer_in_this_process_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -181,7 +181,7 @@ fn a_second_writer_in_this_process_is_refused() {
     small().open(dir.path()).unwrap();
 }
 
-/// G? (one writer): the store is unlocked when the drop of its last handle returns, whatever its
+/// G15 (one writer): the store is unlocked when the drop of its last handle returns, whatever its
 /// helper threads are at.
 #[test]
 fn a_dropped_store_can_be_opened_at_once() {
@@ -196,7 +196,7 @@ fn a_dropped_store_can_be_opened_at_once() {
     }
 }
 
-/// G? (one writer): of many who open at once, one has the store at a time.
+/// G15 (one writer): of many who open at once, one has the store at a time.
 #[test]
 fn among_many_who_open_at_once_one_wins() {
     let dir = tempfile::tempdir().unwrap();
@@ -257,7 +257,7 @@ fn child(path: &Path) -> (Child, BufReader<ChildStdout>) {
     (child, output)
 }
 
-/// G? (one writer): who opens a store that another process has hears which; after that one
+/// G15 (one writer): who opens a store that another process has hears which; after that one
 /// closed it, or was killed, it can be opened, and what it was told is durable is there.
 #[test]
 fn a_second_writer_in_another_process_is_refused() {
@@ -290,7 +290,7 @@ fn log_in(path: &Path) -> Vec<String> {
     names
 }
 
-/// G? (refusals are typed): a symbolic link, a directory or a FIFO in place of a segment or of
+/// G16 (refusals are typed): a symbolic link, a directory or a FIFO in place of a segment or of
 /// the lock is refused: nothing is followed, nothing hangs.
 #[test]
 fn only_regular_files_are_opened() {
@@ -322,7 +322,7 @@ fn only_regular_files_are_opened() {
     assert_eq!(small().open(dir.path()).unwrap().position(), Position::new(32));
 }
 
-/// G? (refusals are typed): a symbolic link in place of an image is not followed: it is replaced
+/// G16 (refusals are typed): a symbolic link in place of an image is not followed: it is replaced
 /// by an image made anew, and what it leads to is left alone.
 #[test]
 fn a_link_in_place_of_an_image_is_replaced() {
@@ -378,7 +378,7 @@ fn remove(disk: &SimDisk, name: &str) {
     annals_wal::Directory::remove(disk, name).unwrap();
 }
 
-/// G? (refusals are typed): a segment that is missing is named by its number, with the file that
+/// G16 (refusals are typed): a segment that is missing is named by its number, with the file that
 /// does not follow.
 #[test]
 fn a_missing_segment_is_named() {
@@ -401,7 +401,7 @@ fn is_corrupt(error: &OpenError, name: &str) {
     says(error, &[name, "damaged at byte", "positions", "nothing was changed", "log-dump verify"]);
 }
 
-/// G? (refusals are typed): a segment of another log, in the place of one of this log, is
+/// G16 (refusals are typed): a segment of another log, in the place of one of this log, is
 /// refused; so are all that were exchanged between two logs, and those of one log.
 #[test]
 fn segments_that_do_not_belong_are_refused() {
@@ -465,9 +465,10 @@ fn change_head(segment: &mut [u8], change: impl FnOnce(&mut [u8])) {
     frame[..4].copy_from_slice(&crc);
 }
 
-/// G? (refusals are typed): what a newer version wrote is told from damage: a header with a
+/// G16 (refusals are typed): what a newer version wrote is told from damage: a header with a
 /// higher version or an unknown flag, a frame of an unknown kind or with an unknown flag, in any
 /// segment.
+/// Proves G19.
 #[test]
 fn a_newer_format_is_told_from_damage() {
     let (disk, names) = log_on_disk(0, false);
@@ -497,7 +498,7 @@ fn a_newer_format_is_told_from_damage() {
     }
 }
 
-/// G? (hostile files): checksums are no proof of sense: headers and heads with right checksums
+/// G17 (hostile files): checksums are no proof of sense: headers and heads with right checksums
 /// and impossible contents are refused.
 #[test]
 fn nonsense_with_a_right_checksum_is_refused() {
@@ -537,7 +538,7 @@ fn invalid(append: &Append) -> InvalidAppend {
     }
 }
 
-/// G? (refusals are typed): an append of nothing, also with expectations.
+/// G16 (refusals are typed): an append of nothing, also with expectations.
 #[test]
 fn an_empty_append_is_refused() {
     let nothing = Append::new();
@@ -549,7 +550,7 @@ fn an_empty_append_is_refused() {
     }
 }
 
-/// G? (limits): what is one too large is refused, with the limit; what is just small enough is
+/// G16 (limits): what is one too large is refused, with the limit; what is just small enough is
 /// taken, and comes back.
 #[test]
 fn limits_hold_on_both_sides() {
@@ -588,7 +589,7 @@ fn limits_hold_on_both_sides() {
     says(&error, &["65 tags", "at most 64"]);
 }
 
-/// G? (limits): a name is 1 to 255 bytes without control characters, whatever it names.
+/// G16 (limits): a name is 1 to 255 bytes without control characters, whatever it names.
 #[test]
 fn names_are_checked_wherever_they_stand() {
     let stream_id = |name: &str| StreamId::new(name).unwrap_err();
@@ -615,7 +616,7 @@ fn names_are_checked_wherever_they_stand() {
     StreamId::new(&"é".repeat(127)).unwrap();
 }
 
-/// G? (refusals are typed): one stream, two expectations that cannot both be meant; the same said
+/// G16 (refusals are typed): one stream, two expectations that cannot both be meant; the same said
 /// twice, also in other words, is fine.
 #[test]
 fn contradictory_expectations_are_refused() {
@@ -630,7 +631,7 @@ fn contradictory_expectations_are_refused() {
     store.append(&said(ExpectedVersion::NoStream, zero)).wait().unwrap();
 }
 
-/// G? (refusals are typed): ids are given to all events of an append or to none, each once.
+/// G16 (refusals are typed): ids are given to all events of an append or to none, each once.
 #[test]
 fn ids_that_make_no_sense_are_refused() {
     let id = EventId::new([7; 16]);
@@ -643,7 +644,7 @@ fn ids_that_make_no_sense_are_refused() {
     says(&error, &[&id.to_string(), "an id names one event"]);
 }
 
-/// G? (closed is closed): after a close every handle refuses appends, and still reads; closing
+/// G16 (closed is closed): after a close every handle refuses appends, and still reads; closing
 /// again is fine; a subscription ends when it has delivered everything.
 #[test]
 fn a_closed_store_refuses_appends_and_reads() {

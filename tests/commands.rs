@@ -179,7 +179,7 @@ fn annals_position(executor: &Executor<Annals>) -> Position {
 }
 
 /// A rejection rests on an event that is sequenced and not durable: when that event cannot
-/// become durable, the rejection must not be told. Proves G14.
+/// become durable, the rejection must not be told. Proves G12.
 #[test]
 fn a_rejection_waits_for_what_it_was_decided_on() {
     let disk = SimDisk::new();

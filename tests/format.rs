@@ -20,6 +20,7 @@ impl Environment for Fixed {
     }
 }
 
+/// Proves G19.
 #[test]
 fn the_example_frame_is_what_the_code_writes() {
     let disk = SimDisk::new();

@@ -204,7 +204,7 @@ fn blows() -> Vec<(Fault, Times)> {
     errors.chain(short).collect()
 }
 
-/// G? (failure poisons; acknowledged is durable): whichever call fails, with whichever error,
+/// G4, G1 (failure poisons; acknowledged is durable): whichever call fails, with whichever error,
 /// once or for ever: after the first failed write or sync of the log nothing is acknowledged,
 /// reading shows what was, and nothing of that is lost.
 #[test]
@@ -241,7 +241,7 @@ fn torn(seed: u64) -> (SimDisk, Ledger) {
     (disk.crash(CrashPlan::seeded(seed)), ledger)
 }
 
-/// G? (recovery is repeatable): whichever call of a recovery fails, the next attempt in the same
+/// G3 (recovery is repeatable): whichever call of a recovery fails, the next attempt in the same
 /// boot succeeds and loses nothing, also not later: a torn tail whose zeroes never reached the
 /// disk stays cut off.
 #[test]
@@ -265,7 +265,7 @@ fn every_call_of_a_recovery_can_fail() {
     println!("{count} failed recoveries");
 }
 
-/// G? (failure poisons): a sync fails once, and the next one would succeed without having written
+/// G4 (failure poisons): a sync fails once, and the next one would succeed without having written
 /// anything: nothing is acknowledged after the first, and who opens the store again in the same
 /// boot and finds the commit can rely on it.
 #[test]
@@ -297,7 +297,7 @@ fn what_is_found_after_a_failed_sync_is_durable() {
     survive(&disk.crash(CrashPlan::durable_only()), &mut ledger, 2).unwrap();
 }
 
-/// G? (failure poisons): of many who wait, in threads and in tasks, nobody hears "durable" after
+/// G4 (failure poisons): of many who wait, in threads and in tasks, nobody hears "durable" after
 /// the failure, and nobody waits for ever.
 #[test]
 fn everyone_who_waits_hears_of_the_failure() {
@@ -341,7 +341,7 @@ fn append_until_refused(store: &Annals, number: u64) -> u64 {
     0
 }
 
-/// G? (a full disk loses nothing): where the next segment cannot be made, an append is refused
+/// G5 (a full disk loses nothing): where the next segment cannot be made, an append is refused
 /// and says so; what was acknowledged is there, smaller appends go on while they fit, and all go
 /// on when there is room.
 #[test]
@@ -381,7 +381,7 @@ fn survive_with_room(disk: &SimDisk, ledger: &Ledger) {
     survive(&disk, &mut ledger.clone(), 2).unwrap();
 }
 
-/// G? (a full disk loses nothing): a full disk that nobody waited for is forgotten once there is
+/// G5 (a full disk loses nothing): a full disk that nobody waited for is forgotten once there is
 /// room: no append is refused for what was.
 #[test]
 fn a_disk_that_was_full_once_refuses_nothing() {
@@ -395,7 +395,7 @@ fn a_disk_that_was_full_once_refuses_nothing() {
     }
 }
 
-/// G? (a full disk loses nothing): a log that cannot be made on a full disk leaves nothing that
+/// G5 (a full disk loses nothing): a log that cannot be made on a full disk leaves nothing that
 /// would be in the way once there is room.
 #[test]
 fn a_log_that_finds_no_room_to_begin_begins_later() {
@@ -410,7 +410,7 @@ fn a_log_that_finds_no_room_to_begin_begins_later() {
     }
 }
 
-/// G? (reads outlive a bad moment): a read that fails once is an error once: the subscription
+/// G14, G4 (reads outlive a bad moment): a read that fails once is an error once: the subscription
 /// goes on with the event that it could not read, and misses and repeats nothing.
 #[test]
 fn a_subscription_goes_on_after_a_read_that_failed() {

@@ -246,7 +246,7 @@ fn hold(outcome: &Result<(), Violation>, at: &dyn Fn() -> String) {
     }
 }
 
-/// G? (acknowledged is durable; a commit is whole or absent): no power cut at any call of any
+/// G1, G2 (acknowledged is durable; a commit is whole or absent): no power cut at any call of any
 /// workload of up to four operations loses, tears, doubles, moves or invents anything, and no
 /// power cut while recovering does.
 #[test]
@@ -290,7 +290,7 @@ fn live_dangerously(seed: u64) -> u64 {
     cuts
 }
 
-/// G? (recovery is repeatable): a log that is cut off again and again, wherever it is, keeps
+/// G3 (recovery is repeatable): a log that is cut off again and again, wherever it is, keeps
 /// everything that it ever acknowledged, and what a recovery found missing stays missing.
 #[test]
 fn a_long_life_of_power_cuts_loses_nothing() {

@@ -222,7 +222,7 @@ fn victims() -> impl Iterator<Item = (String, Victim)> {
     })
 }
 
-/// G? (torn tail): zeroes from any byte of the last three frames on, as a power cut leaves them,
+/// G6 (torn tail): zeroes from any byte of the last three frames on, as a power cut leaves them,
 /// end the log before that frame: nothing partial, nothing of what is before is missing.
 #[test]
 fn zeroes_from_any_byte_on_end_the_log_before_that_frame() {
@@ -240,7 +240,7 @@ fn zeroes_from_any_byte_on_end_the_log_before_that_frame() {
     println!("{count} zeroed ends");
 }
 
-/// G? (torn or corrupt): a segment has its whole size before it has its name, so that a shorter
+/// G7 (torn or corrupt): a segment has its whole size before it has its name, so that a shorter
 /// one was damaged by something else than a power cut, and is refused.
 #[test]
 fn a_segment_that_ends_early_or_late_is_refused() {
@@ -260,7 +260,7 @@ fn a_segment_that_ends_early_or_late_is_refused() {
     println!("{count} missing ends");
 }
 
-/// G? (torn or corrupt): any flipped bit in a frame that is proven durable, by a later group or
+/// G7 (torn or corrupt): any flipped bit in a frame that is proven durable, by a later group or
 /// by the mark of a clean close, is refused; in one that is not, it ends the log before it.
 #[test]
 fn every_flipped_bit_of_the_last_frames_is_found() {
@@ -284,7 +284,7 @@ fn every_flipped_bit_of_the_last_frames_is_found() {
     assert!(refused > 0 && cut > 0);
 }
 
-/// G? (torn or corrupt): any flipped bit in the header is refused, and so is one in the zeroes
+/// G7 (torn or corrupt): any flipped bit in the header is refused, and so is one in the zeroes
 /// behind it.
 #[test]
 fn every_flipped_bit_of_the_header_is_refused() {
@@ -298,7 +298,7 @@ fn every_flipped_bit_of_the_header_is_refused() {
     }
 }
 
-/// G? (torn tail): a bit that was flipped behind the last frame, where nothing was ever written,
+/// G6 (torn tail): a bit that was flipped behind the last frame, where nothing was ever written,
 /// costs nothing.
 #[test]
 fn a_flipped_bit_behind_the_last_frame_costs_nothing() {
@@ -312,7 +312,7 @@ fn a_flipped_bit_behind_the_last_frame_costs_nothing() {
     }
 }
 
-/// G? (a clean close is a proof): after a clean close no single flipped bit of a commit passes
+/// G7 (a clean close is a proof): after a clean close no single flipped bit of a commit passes
 /// for a torn tail, however full the segment is: where the mark does not fit, something else
 /// says that the commit was durable.
 #[test]
@@ -351,7 +351,7 @@ fn names(disk: &SimDisk, suffix: &str) -> Vec<String> {
     disk.file_names().into_iter().filter(|name| name.ends_with(suffix)).collect()
 }
 
-/// G? (corruption is found): without its image, a sealed segment is walked over when the log is
+/// G7 (corruption is found): without its image, a sealed segment is walked over when the log is
 /// opened, and any flipped bit in it is refused, with its file.
 #[test]
 fn every_flipped_bit_of_a_sealed_segment_is_refused_when_it_is_replayed() {
@@ -427,7 +427,7 @@ fn is_never_wrong(
     errors
 }
 
-/// G? (corruption is found): where a sealed segment is not walked over when the log is opened,
+/// G7 (corruption is found): where a sealed segment is not walked over when the log is opened,
 /// a flipped bit in a commit is found when it is read: an error that names the file, and never
 /// another event than the one that was written.
 #[test]
@@ -460,7 +460,7 @@ fn a_flipped_bit_of_a_sealed_segment_is_found_when_it_is_read() {
     assert!(found > 0 && refused > 0);
 }
 
-/// G? (images are derived): any flipped bit of an image is noticed and the image made anew, or
+/// G8 (images are derived): any flipped bit of an image is noticed and the image made anew, or
 /// is an error that names the image: never another event than the one asked for.
 #[test]
 fn a_flipped_bit_of_an_image_never_shows_a_wrong_event() {
@@ -490,7 +490,7 @@ fn a_flipped_bit_of_an_image_never_shows_a_wrong_event() {
     assert!(made_anew > 0 && found > 0);
 }
 
-/// G? (images are derived): without images, or with those of other segments in their place, the
+/// G8 (images are derived): without images, or with those of other segments in their place, the
 /// log shows the same.
 #[test]
 fn missing_and_exchanged_images_change_nothing() {
@@ -513,7 +513,7 @@ fn missing_and_exchanged_images_change_nothing() {
     }
 }
 
-/// G? (torn or corrupt): the same on real files, mapped and read: some zeroed ends, some flipped
+/// G7 (torn or corrupt): the same on real files, mapped and read: some zeroed ends, some flipped
 /// bits, some missing ends.
 #[test]
 fn real_files_are_judged_alike() {

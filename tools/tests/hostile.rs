@@ -42,6 +42,7 @@ fn shows_nothing_hidden(text: &[u8]) -> &str {
     text
 }
 
+/// Proves G18.
 #[test]
 fn hostile_contents_are_shown_escaped_and_come_back_from_json() {
     let dir = tempfile::tempdir().unwrap();

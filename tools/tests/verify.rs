@@ -66,6 +66,7 @@ fn a_sound_store_is_ok() {
     assert_eq!(text.lines().count(), segments + 1);
 }
 
+/// Proves G18.
 #[test]
 fn looking_changes_nothing_and_takes_no_lock() {
     let dir = tempfile::tempdir().unwrap();
