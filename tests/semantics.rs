@@ -5,6 +5,8 @@
 //! Whatever fails prints the seed that it failed with.
 #![allow(
     clippy::unwrap_used,
+    clippy::unused_self,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::expect_used,

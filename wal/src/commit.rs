@@ -168,8 +168,8 @@ impl Shared {
         for (index, part) in group.parts.iter().enumerate() {
             let end = part.start + to_u64(part.bytes.len());
             let failed = |action| move |error: io::Error| part.segment.failure(action, error);
-            storage::write_all(&*part.segment.file, part.start, &part.bytes)
-                .map_err(failed("write"))?;
+            let file = part.segment.file().map_err(failed("write"))?;
+            storage::write_all(&*file, part.start, &part.bytes).map_err(failed("write"))?;
             part.segment.publish(end);
             writer.unsynced = Some((part.segment.clone(), end));
             // A segment that ends, and one that begins, are synced whatever the policy.
@@ -179,6 +179,9 @@ impl Shared {
             }
             if let Some(prepared_name) = &part.prepared_name {
                 self.name(part, prepared_name).map_err(failed("name"))?;
+            }
+            if index < last {
+                part.segment.release();
             }
         }
         Ok(())
@@ -194,7 +197,8 @@ impl Shared {
     fn sync(&self, writer: &mut Writer) -> Result<(), Failure> {
         let Some((segment, end)) = writer.unsynced.take() else { return Ok(()) };
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
-        segment.file.sync_data().map_err(|error| segment.failure("sync", error))?;
+        let synced = segment.file().and_then(|file| file.sync_data());
+        synced.map_err(|error| segment.failure("sync", error))?;
         writer.durable = Address { segment: segment.header.segment, offset: end };
         Ok(())
     }

@@ -178,8 +178,9 @@ impl SegmentFile {
 
 /// The bytes of a segment, the rest of them read again while its frames go on.
 fn read_settled(segment: &Segment) -> io::Result<Vec<u8>> {
-    let len = segment.file.size()?.min(segment.header.capacity).min(SEGMENT_BYTES_MAX);
-    let mut bytes = storage::read_front(&*segment.file, len)?;
+    let file = segment.file()?;
+    let len = file.size()?.min(segment.header.capacity).min(SEGMENT_BYTES_MAX);
+    let mut bytes = storage::read_front(&*file, len)?;
     let mut last_offset = 0;
     loop {
         let mut scan = Scan::new(&bytes, &segment.header);
@@ -191,7 +192,7 @@ fn read_settled(segment: &Segment) -> io::Result<Vec<u8>> {
         }
         last_offset = offset;
         let rest = bytes.get_mut(to_usize(offset)..).unwrap_or_default();
-        storage::read_up_to(&*segment.file, offset, rest)?;
+        storage::read_up_to(&*file, offset, rest)?;
     }
 }
 

@@ -162,12 +162,11 @@ impl Recovery<'_> {
         for first_record in sealed.iter().chain([&last]) {
             let segment = self.open_segment(*first_record)?;
             check_sequence(segments.last().map(|s| &s.header), &segment)?;
-            segments.push(Arc::new(segment));
-        }
-        for pair in segments.windows(2) {
-            if let [segment, next] = pair {
-                recover_sealed(segment, &next.header, replay)?;
+            if let Some(before) = segments.last() {
+                recover_sealed(before, &segment.header, replay)?;
+                before.release();
             }
+            segments.push(Arc::new(segment));
         }
         let Some(last) = segments.pop() else { return self.create() };
         let (last, end, torn) = self.recover_last(last, replay)?;
@@ -232,9 +231,10 @@ impl Recovery<'_> {
         let zeroes = vec![0; to_usize(garbage)];
         let unproven = slice(scan.durable, scan.offset);
         let write = || {
-            storage::write_all(&*segment.file, scan.durable, unproven)?;
-            storage::write_all(&*segment.file, scan.offset, &zeroes)?;
-            segment.file.sync_data()?;
+            let file = segment.file()?;
+            storage::write_all(&*file, scan.durable, unproven)?;
+            storage::write_all(&*file, scan.offset, &zeroes)?;
+            file.sync_data()?;
             self.directory.sync()
         };
         write().map_err(io_error("settle", segment.path.clone()))
@@ -264,8 +264,8 @@ fn recover_sealed(
 fn is_sealed_at(segment: &Segment, end: u64, next: &Header) -> Result<bool, OpenError> {
     let Some(offset) = end.checked_sub(HEAD_LEN) else { return Ok(false) };
     let mut bytes = vec![0; to_usize(HEAD_LEN)];
-    let count = storage::read_up_to(&*segment.file, offset, &mut bytes)
-        .map_err(io_error("read", segment.path.clone()))?;
+    let read = segment.file().and_then(|file| storage::read_up_to(&*file, offset, &mut bytes));
+    let count = read.map_err(io_error("read", segment.path.clone()))?;
     let head = Head::decode(segment.seed, offset, bytes.get(..count).unwrap_or_default());
     Ok(head.is_ok_and(|head| {
         head.kind == FrameKind::Seal
@@ -296,5 +296,6 @@ fn replay_frames(
 }
 
 fn read_whole(segment: &Segment) -> Result<Vec<u8>, OpenError> {
-    storage::read_whole(&*segment.file).map_err(io_error("read", segment.path.clone()))
+    let bytes = segment.file().and_then(|file| storage::read_whole(&*file));
+    bytes.map_err(io_error("read", segment.path.clone()))
 }

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     error::{Corruption, Failure},
@@ -29,7 +29,8 @@ pub(crate) struct Segment {
     pub(crate) seed: Seed,
     /// Its path, for messages.
     pub(crate) path: String,
-    pub(crate) file: Arc<dyn File>,
+    /// `None` once nothing needs it: see [`Segment::release`].
+    file: Mutex<Option<Arc<dyn File>>>,
     map: Option<Map>,
     /// Bytes before this offset are in the file, finished. Only rises.
     written: AtomicU64,
@@ -51,7 +52,7 @@ impl Segment {
             header,
             seed: header.seed(),
             path,
-            file,
+            file: Mutex::new(Some(file)),
             map,
             written: AtomicU64::new(0),
             replaced: AtomicBool::new(false),
@@ -96,6 +97,22 @@ impl Segment {
         self.replaced.load(Ordering::Acquire)
     }
 
+    /// The segment's file.
+    ///
+    /// # Errors
+    /// It was released.
+    pub(crate) fn file(&self) -> io::Result<Arc<dyn File>> {
+        self.file.lock().clone().ok_or_else(|| io::Error::other("the file was closed"))
+    }
+
+    /// Closes the file of a sealed segment if it is mapped: a log may have more segments than a
+    /// process may have files.
+    pub(crate) fn release(&self) {
+        if self.is_mapped() {
+            drop(self.file.lock().take());
+        }
+    }
+
     /// Whether the file is mapped into memory.
     pub(crate) fn is_mapped(&self) -> bool {
         self.map.is_some()
@@ -109,7 +126,7 @@ impl Segment {
     /// Reads `len` bytes from `offset` on into `out`, replacing what is there.
     pub(crate) fn read(&self, offset: u64, len: u64, out: &mut Vec<u8>) -> Result<(), Failure> {
         out.resize(to_usize(len), 0);
-        let read = storage::read_up_to(&*self.file, offset, out);
+        let read = self.file().and_then(|file| storage::read_up_to(&*file, offset, out));
         // After an error nothing in it is from the file.
         out.truncate(*read.as_ref().unwrap_or(&0));
         read.map(drop).map_err(|error| self.failure("read", error))

@@ -178,3 +178,28 @@ fn a_frame_larger_than_a_segment_gets_one_of_its_own() {
     let (_, seen) = open(&memory, options());
     assert_eq!(seen.0.iter().map(|(_, body)| body.len()).collect::<Vec<_>>(), [16, 100 << 10, 24]);
 }
+
+/// A log once ended where the process had as many files open as it may: every segment kept its
+/// file. Sealed segments that are mapped do without.
+#[test]
+fn sealed_segments_hold_no_files() {
+    let files = || std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Directory> = Arc::new(Disk::create(dir.path()).unwrap());
+    let (log, _) = open(&disk, options());
+    for n in 1..=2000 {
+        drop(push(&log, &body(n)));
+    }
+    log.wait(2000).unwrap();
+    assert!(log.stats().segments > 60);
+    // Other tests of this process have files, too.
+    assert!(files() < 50, "{} files", files());
+    drop(log);
+    let (log, seen) = open(&disk, options());
+    assert!(files() < 50, "{} files", files());
+    assert_eq!(seen.0.len(), 2000);
+    check_reads(
+        &log,
+        &(1..=300).map(|n| log.reader(Pattern::Probe).seek(n).unwrap()).collect::<Vec<_>>()[..],
+    );
+}
