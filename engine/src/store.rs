@@ -1,6 +1,6 @@
 //! The engine as a store for commands: decisions on sequenced events, answers that wait.
 
-use std::sync::Arc;
+use std::{ops::ControlFlow, sync::Arc};
 
 use annals_event::{
     Append, AppendFailure, Committed, Position, ReadFrom, Snapshot, Store, StreamQuery,
@@ -11,7 +11,7 @@ use annals_wal::{Failure, Ticket};
 use crate::{
     annals::Annals,
     error::{AppendError, Conflicts, ReadError},
-    events::Events,
+    events::{Events, malformed},
     inner::Inner,
     sequencer,
     stream_scan::StreamScan,
@@ -97,8 +97,16 @@ fn snapshot(
         if version > *after {
             let query = StreamQuery::forward().from(after.next());
             let scan = StreamScan::new(inner, stream, &query, position);
-            for event in Events::of_stream(scan, None) {
-                events.push(event?);
+            let mut failed = None;
+            Events::of_stream(scan, None).visit(|event| {
+                match event.to_owned_in(stream.clone()) {
+                    Ok(event) => events.push(event),
+                    Err(source) => failed = Some(malformed(event.position, source)),
+                }
+                if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            if let Some(error) = failed {
+                return Err(error);
             }
         }
     }

@@ -252,9 +252,19 @@ impl<'a> EventView<'a> {
     /// # Errors
     /// Never for a view that came from [`Events`], whose names were checked.
     pub fn to_owned(&self) -> Result<RecordedEvent, Malformed> {
+        let stream = StreamId::new(self.stream)
+            .map_err(|_| Malformed("a name is empty or has a control character"))?;
+        self.to_owned_in(stream)
+    }
+
+    /// As [`EventView::to_owned`], when its stream's id is at hand.
+    ///
+    /// # Errors
+    /// As [`EventView::to_owned`].
+    pub fn to_owned_in(&self, stream: StreamId) -> Result<RecordedEvent, Malformed> {
         let invalid = |_| Malformed("a name is empty or has a control character");
         Ok(RecordedEvent {
-            stream: StreamId::new(self.stream).map_err(invalid)?,
+            stream,
             version: self.version,
             position: self.position,
             time: self.time,

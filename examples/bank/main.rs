@@ -41,7 +41,10 @@ struct Arguments {
 struct Tally {
     accepted: u64,
     rejected: u64,
+    /// Conflicts met, each followed by another attempt.
     conflicts: u64,
+    /// Commands that met a conflict in every attempt.
+    failed: u64,
     /// Microseconds from request to acknowledgement.
     latency: Histogram<u64>,
 }
@@ -49,13 +52,14 @@ struct Tally {
 impl Tally {
     fn new() -> Result<Self, Box<dyn Error + Send + Sync>> {
         let latency = Histogram::new_with_bounds(1, 600_000_000, 3)?;
-        Ok(Self { accepted: 0, rejected: 0, conflicts: 0, latency })
+        Ok(Self { accepted: 0, rejected: 0, conflicts: 0, failed: 0, latency })
     }
 
     fn add(&mut self, other: &Self) -> Result<(), Box<dyn Error + Send + Sync>> {
         self.accepted += other.accepted;
         self.rejected += other.rejected;
         self.conflicts += other.conflicts;
+        self.failed += other.failed;
         self.latency.add(&other.latency)?;
         Ok(())
     }
@@ -128,6 +132,10 @@ fn call(
                 tally.conflicts += u64::from(executed.attempts - 1);
             }
             Err(ExecuteError::Rejected(InsufficientFunds)) => tally.rejected += 1,
+            Err(ExecuteError::Contended { attempts, .. }) => {
+                tally.failed += 1;
+                tally.conflicts += u64::from(attempts);
+            }
             Err(ExecuteError::Store(error)) => return Err(error.into()),
             Err(other) => return Err(format!("{other:?}").into()),
         }
@@ -138,12 +146,12 @@ fn call(
 }
 
 fn report(arguments: &Arguments, tally: &Tally, elapsed: Duration, raw: &yardstick::Yardstick) {
-    let Tally { accepted, rejected, conflicts, latency } = tally;
+    let Tally { accepted, rejected, conflicts, failed, latency } = tally;
     let rate = Duration::from_secs(1).as_secs_f64() / elapsed.as_secs_f64();
     #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = (accepted + rejected) as f64 * rate;
     println!("commands       {accepted} accepted, {rejected} rejected (insufficient funds)");
-    println!("conflicts      {conflicts} met and decided again, 0 commands failed");
+    println!("conflicts      {conflicts} met and decided again; {failed} commands gave up");
     println!(
         "throughput     {rate:.0} commands/s durable, {} callers, {} accounts",
         arguments.callers, arguments.accounts

@@ -63,7 +63,11 @@ impl Window {
 
 impl Reader {
     pub(crate) fn new(shared: Arc<Shared>, pattern: Pattern) -> Self {
-        let segment = shared.tail.lock().segment.clone();
+        #[expect(clippy::indexing_slicing, reason = "a log has at least one segment")]
+        let segment = {
+            let segments = shared.segments.read();
+            segments[segments.len() - 1].clone()
+        };
         Self { shared, segment, window: Window::default(), pattern }
     }
 
