@@ -31,7 +31,8 @@ impl Opening<'_> {
 
 impl Replay for Opening<'_> {
     fn sealed_end(&mut self, header: &Header) -> Option<u64> {
-        self.image = images::load(&*self.directory, header, self.read_mode).map(Arc::new);
+        let image = images::load(&*self.directory, header, self.read_mode);
+        self.image = image.filter(|image| self.index.continues(image)).map(Arc::new);
         self.image.as_ref().map(|image| image.segment_end())
     }
 

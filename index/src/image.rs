@@ -168,8 +168,12 @@ impl Image {
 
     /// The position after the segment's last event: every event has one place.
     pub(crate) fn next_position(&self) -> Position {
-        let events = self.places.len() / PLACE_LEN;
-        self.source.first.plus(u64::try_from(events).unwrap_or(u64::MAX))
+        self.source.first.plus(self.event_count())
+    }
+
+    /// How many events the segment has.
+    pub(crate) fn event_count(&self) -> u64 {
+        u64::try_from(self.places.len() / PLACE_LEN).unwrap_or(u64::MAX)
     }
 
     /// Where the frames of the segment end, in bytes.

@@ -183,6 +183,21 @@ impl Index {
         }
     }
 
+    /// Whether an image goes on where the segments before it end, for each of its streams.
+    pub fn continues(&self, image: &Image) -> bool {
+        let state = self.state.read();
+        let mut events = 0_u64;
+        let all_continue = image.entries().all(|entry| {
+            events = events.saturating_add(entry.count);
+            let head = self.names.find(entry.name.as_str()).map(|stream| state.head(stream));
+            let head = head.unwrap_or_default();
+            entry.base == head.version.get()
+                && entry.previous_segment == head.last_segment
+                && entry.base.checked_add(entry.count).is_some()
+        });
+        all_continue && events == image.event_count()
+    }
+
     /// Takes a sealed segment's streams from its image, at opening, in order.
     pub fn adopt(&self, image: Arc<Image>) {
         let mut state = self.state.write();
@@ -205,10 +220,9 @@ impl Index {
 
     /// The runs of a stream that have versions from `from` on, oldest first.
     pub fn runs(&self, stream: StreamNumber, from: StreamVersion) -> Vec<Run> {
-        let state = self.state.read();
-        let mut segment = state.head(stream).last_segment;
+        let mut segment = self.head(stream).last_segment;
         let mut runs = Vec::new();
-        while let Some((run, previous)) = self.run(&state, stream, segment) {
+        while let Some((run, previous)) = self.run(stream, segment) {
             runs.push(run);
             if run.base < from {
                 break;
@@ -220,18 +234,24 @@ impl Index {
     }
 
     /// A stream's run in a segment, and the segment before that has one.
-    fn run(&self, state: &State, stream: StreamNumber, segment: u64) -> Option<(Run, u64)> {
-        let (base, count, previous) = if segment == state.active.segment {
-            in_memory(&state.active, stream)?
-        } else {
-            match self.sealed(segment)? {
+    fn run(&self, stream: StreamNumber, segment: u64) -> Option<(Run, u64)> {
+        // Images are looked at without a lock: they may have to come from the disk.
+        let active = {
+            let state = self.state.read();
+            (segment == state.active.segment).then(|| in_memory(&state.active, stream))
+        };
+        let (base, count, previous) = match active {
+            Some(found) => found?,
+            None => match self.sealed(segment)? {
                 Sealed::Memory(places) => in_memory(&places, stream)?,
                 Sealed::Image(image) => {
                     let entry = image.find(self.names.name(stream)?.as_str())?;
                     (entry.base, entry.count, entry.previous_segment)
                 }
-            }
+            },
         };
+        // A wrong image must not lead in a circle.
+        let previous = if previous < segment { previous } else { 0 };
         Some((Run { segment, base: StreamVersion::new(base), count }, previous))
     }
 
@@ -275,10 +295,9 @@ impl Index {
         if head.last <= position {
             return head.version;
         }
-        let state = self.state.read();
         let mut segment = head.last_segment;
-        while let Some((run, previous)) = self.run(&state, stream, segment) {
-            let visible = self.count_up_to(&state, stream, segment, position);
+        while let Some((run, previous)) = self.run(stream, segment) {
+            let visible = self.count_up_to(stream, segment, position);
             if visible > 0 {
                 return run.base.plus(visible);
             }
@@ -288,19 +307,20 @@ impl Index {
     }
 
     /// How many events of a stream a segment has up to a position.
-    fn count_up_to(
-        &self,
-        state: &State,
-        stream: StreamNumber,
-        segment: u64,
-        position: Position,
-    ) -> u64 {
-        if segment == state.active.segment {
-            return state.active.count_up_to(stream, position);
+    fn count_up_to(&self, stream: StreamNumber, segment: u64, position: Position) -> u64 {
+        {
+            let state = self.state.read();
+            if segment == state.active.segment {
+                return state.active.count_up_to(stream, position);
+            }
         }
         match (self.sealed(segment), self.names.name(stream)) {
             (Some(Sealed::Memory(places)), _) => places.count_up_to(stream, position),
             (Some(Sealed::Image(image)), Some(name)) => {
+                // Where all are visible, the row says so, which has a checksum.
+                if let Some(entry) = image.find(name.as_str()).filter(|e| e.last <= position) {
+                    return entry.count;
+                }
                 let mut places = Vec::new();
                 image.places(name.as_str(), 0..usize::MAX, &mut places);
                 wide(places.partition_point(|place| place.position <= position))

@@ -124,9 +124,7 @@ impl Shared {
     /// lock is held: a waker may run anything. Callers that do not block have told the flusher
     /// themselves; without one, this thread goes on. Says whether a group ended.
     fn hand_over(&self, ended: Option<u64>) -> bool {
-        if let Some(group) = ended {
-            self.watermark.wake(group);
-        }
+        self.watermark.wake(ended);
         let gathering = {
             let tail = self.tail.lock();
             (!tail.gathering.is_empty()).then_some(tail.group)
@@ -249,6 +247,7 @@ impl Drop for PoisonOnPanic<'_> {
             let source = Arc::new(io::Error::other("a panic in the writer"));
             let file = self.0.directory.display("");
             self.0.watermark.fail(Failure { action: "write to", file, source });
+            self.0.watermark.wake(None);
         }
     }
 }

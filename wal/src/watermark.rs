@@ -82,18 +82,21 @@ impl Watermark {
         self.group.store(group, SeqCst);
     }
 
-    /// Wakes those who waited for a group that ended.
-    pub(crate) fn wake(&self, group: u64) {
-        self.slot(group).wake_all();
+    /// Wakes those who waited for a group that ended; after a failure, everyone.
+    pub(crate) fn wake(&self, ended: Option<u64>) {
+        match ended {
+            _ if self.failure.get().is_some() => self.slots.iter().for_each(Slot::wake_all),
+            Some(group) => self.slot(group).wake_all(),
+            None => return,
+        }
         self.rose.notify(usize::MAX);
     }
 
     /// Ends everything: nothing more becomes durable. Only the first failure counts.
+    /// Its waiters go on with [`Watermark::wake`].
     pub(crate) fn fail(&self, failure: Failure) {
         // A second failure changes nothing for anyone.
         drop(self.failure.set(failure));
-        self.slots.iter().for_each(Slot::wake_all);
-        self.rose.notify(usize::MAX);
     }
 
     /// Blocks until the group ended. `lead` is called when nobody may be at work: it writes a

@@ -203,3 +203,16 @@ fn sealed_segments_hold_no_files() {
         &(1..=300).map(|n| log.reader(Pattern::Probe).seek(n).unwrap()).collect::<Vec<_>>()[..],
     );
 }
+
+/// A reader that had looked at a frame on its way to the file kept the copy, whose head was not
+/// finished yet, and later took it for the file's: a sound frame was reported as damaged.
+#[test]
+fn a_frame_that_was_read_on_its_way_is_read_again_from_its_file() {
+    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+    let (log, _) = open(&memory, options());
+    let pushed = push(&log, &body(5));
+    let mut reader = log.reader(Pattern::Probe);
+    reader.head(pushed.address).unwrap();
+    pushed.ticket.wait().unwrap();
+    assert_eq!(reader.frame(pushed.address).unwrap().body, body(5));
+}

@@ -1,0 +1,115 @@
+//! Bugs that were found by looking, each with the story of what went wrong.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test"
+)]
+
+use std::{
+    sync::{Arc, Mutex},
+    task::{Context, Wake, Waker},
+    thread,
+    time::Duration,
+};
+
+use annals::{
+    Annals, Append, NewEvent, Options, Position, ReadError, StreamId, StreamQuery, SyncPolicy,
+};
+
+fn append(stream: &str, payload_bytes: usize) -> Append {
+    let stream = StreamId::new(stream).unwrap();
+    Append::new().event(NewEvent::new(stream, "Happened", vec![7; payload_bytes]).unwrap())
+}
+
+/// The flusher wrote groups until none was left and only then looked at the clock: while appends
+/// kept coming, the interval was never kept, and a power failure could have lost everything since.
+#[test]
+fn the_interval_is_kept_while_appends_keep_coming() {
+    let dir = tempfile::tempdir().unwrap();
+    let policy = SyncPolicy::Interval(Duration::from_millis(1));
+    let annals = Options::new().sync_policy(policy).open(dir.path()).unwrap();
+    let before = annals.stats().log.syncs;
+    let is_kept = || annals.stats().log.syncs >= before + 20;
+    thread::scope(|scope| {
+        for stream in ["a", "b", "c"] {
+            let (annals, is_kept) = (&annals, &is_kept);
+            scope.spawn(move || {
+                let append = append(stream, 2000);
+                (0..50_000).take_while(|_| !is_kept()).for_each(|_| drop(annals.append(&append)));
+            });
+        }
+    });
+    assert!(is_kept(), "{} syncs", annals.stats().log.syncs - before);
+}
+
+/// Drops a handle when it is woken.
+struct DropsHandle(Mutex<Option<Annals>>);
+
+impl Wake for DropsHandle {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().unwrap().take());
+    }
+}
+
+/// Wakers ran while the writer was held: one that dropped the last handle, which closes the
+/// store, which writes, waited for itself for ever, and the directory stayed locked.
+#[test]
+fn a_waker_may_drop_the_last_handle() {
+    let dir = tempfile::tempdir().unwrap();
+    let annals = Annals::open(dir.path()).unwrap();
+    let mut pending = Box::pin(annals.append(&append("a", 10)));
+    let waker = Waker::from(Arc::new(DropsHandle(Mutex::new(Some(annals)))));
+    let mut context = Context::from_waker(&waker);
+    while pending.as_mut().poll(&mut context).is_pending() {
+        thread::yield_now();
+    }
+    drop(waker);
+    // The handle is dropped in the flusher's thread, soon.
+    let opened = (0..1_000_000).find_map(|_| {
+        thread::yield_now();
+        Annals::open(dir.path()).ok()
+    });
+    assert_eq!(opened.unwrap().position(), Position::new(1));
+}
+
+/// A subscription kept the whole store alive: after the last handle was gone, nobody could write
+/// any more, and nobody else could open the directory.
+#[test]
+fn a_subscription_does_not_keep_the_store_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let annals = Annals::open(dir.path()).unwrap();
+    let mut subscription = annals.subscribe(Position::ZERO);
+    let listening = thread::spawn(move || {
+        loop {
+            if let Err(error) = subscription.recv() {
+                return error;
+            }
+        }
+    });
+    annals.append(&append("a", 10)).wait().unwrap();
+    drop(annals);
+    assert!(matches!(listening.join().unwrap(), ReadError::Closed));
+    assert_eq!(Annals::open(dir.path()).unwrap().position(), Position::new(1));
+}
+
+/// A segment without events that was closed cleanly and then replaced by a larger one took over
+/// the durable offset of the old one: its frames claimed to prove what was never written, and the
+/// log could not be opened again.
+#[test]
+fn an_empty_log_takes_a_first_commit_of_any_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Options::new().segment_bytes(8 << 10).open(dir.path()).unwrap();
+    for _ in 0..3 {
+        open().close().unwrap();
+    }
+    let annals = open();
+    annals.append(&append("a", 100 << 10)).wait().unwrap();
+    annals.append(&append("a", 10)).wait().unwrap();
+    drop(annals);
+    let stream = StreamId::new("a").unwrap();
+    let events: Vec<_> =
+        open().read_stream(&stream, StreamQuery::forward()).map(Result::unwrap).collect();
+    assert_eq!(events.iter().map(|event| event.payload.len()).collect::<Vec<_>>(), [100 << 10, 10]);
+}
