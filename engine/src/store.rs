@@ -86,7 +86,8 @@ fn snapshot(
     streams: &[ReadFrom],
     at: Option<Position>,
 ) -> Result<Snapshot, ReadError> {
-    let position = at.unwrap_or_else(|| inner.sequenced());
+    let newest = inner.sequenced();
+    let position = at.map_or(newest, |at| at.min(newest));
     let mut versions = Vec::with_capacity(streams.len());
     let mut events = Vec::new();
     for ReadFrom { stream, after } in streams {

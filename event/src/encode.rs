@@ -27,6 +27,9 @@ pub(crate) mod flag {
     pub(crate) const KNOWN: u8 = ID | METADATA | TAGS;
 }
 
+/// The buffer of an encoder keeps at most this much from one append to the next.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
 /// A multiple of this is the length of every body.
 pub(crate) const BODY_ALIGN: usize = 8;
 
@@ -60,6 +63,8 @@ impl Encoder {
         append.validate()?;
         self.number(&append.events);
         self.body.clear();
+        // One large append must not take memory for ever.
+        self.body.shrink_to(KEPT_BYTES_MAX);
         for entry in &self.uses {
             if let Some(event) = append.events.get(entry.first_event) {
                 put_name(event.stream.as_str(), &mut self.body);

@@ -366,11 +366,6 @@ impl Index {
         let images = sealed.len() - in_memory.count();
         IndexStats { streams: wide(streams), places_in_memory: wide(places), images: wide(images) }
     }
-
-    /// How many names have a number, used or not.
-    pub fn name_count(&self) -> usize {
-        self.names.count()
-    }
 }
 
 fn wide(number: usize) -> u64 {

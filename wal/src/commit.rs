@@ -168,13 +168,14 @@ impl Shared {
             let failed = |action| move |error: io::Error| part.segment.failure(action, error);
             let file = part.segment.file().map_err(failed("write"))?;
             storage::write_all(&*file, part.start, &part.bytes).map_err(failed("write"))?;
-            part.segment.publish(end);
             writer.unsynced = Some((part.segment.clone(), end));
             // A segment that ends, and one that begins, are synced whatever the policy.
             let must_sync = index < last || part.prepared_name.is_some();
             if must_sync || self.options.sync_policy == SyncPolicy::Always {
                 self.sync(writer)?;
             }
+            // Not before: after a failed sync the file may show other bytes than were written.
+            part.segment.publish(end);
             if let Some(prepared_name) = &part.prepared_name {
                 self.name(part, prepared_name).map_err(failed("name"))?;
             }

@@ -21,7 +21,6 @@ mod options;
 mod prepare;
 mod reader;
 mod recovery;
-mod remake;
 mod scan;
 mod segment;
 mod sidecar;

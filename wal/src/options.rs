@@ -82,6 +82,12 @@ impl LogOptions {
             let what = "the sync interval is zero; use SyncPolicy::Always".to_owned();
             return Err(OpenError::Options { what });
         }
+        let syncs_in_intervals = matches!(self.sync_policy, SyncPolicy::Interval(_));
+        if syncs_in_intervals && self.threads == Threads::Inline {
+            let what = "without helper threads nobody syncs in intervals; use \
+                        SyncPolicy::Always or Never, or Threads::Background";
+            return Err(OpenError::Options { what: what.to_owned() });
+        }
         Ok(())
     }
 

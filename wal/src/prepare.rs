@@ -143,7 +143,7 @@ impl Preparer {
         }
     }
 
-    /// Ends what is under way soon, and removes what was made for nothing.
+    /// Ends what is under way soon.
     pub(crate) fn stop(&self) {
         // Relaxed: it only makes the work shorter.
         self.stopping.store(true, Ordering::Relaxed);
@@ -165,12 +165,20 @@ impl Preparer {
     fn prepare(&self, capacity: u64) {
         // Relaxed: only uniqueness counts.
         let name = format!("{:020}{SUFFIX}", self.begun.fetch_add(1, Ordering::Relaxed));
-        let made = catch_unwind(AssertUnwindSafe(|| self.make(&name, capacity)))
+        let attempt = || {
+            if self.stopping.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            self.make(&name, capacity)
+        };
+        let made = catch_unwind(AssertUnwindSafe(attempt))
             .unwrap_or_else(|_| Err(io::Error::other("a panic")));
         let slot = made.map_or_else(
             |error| {
-                // The room that it took is given back; an error here adds nothing to the first.
-                drop(self.directory.remove(&name));
+                if error.kind() != io::ErrorKind::AlreadyExists {
+                    // The room that it took is given back; an error adds nothing to the first.
+                    drop(self.directory.remove(&name));
+                }
                 let file = self.directory.display(&name);
                 Slot::Failed(Failure { action: "prepare", file, source: Arc::new(error) })
             },

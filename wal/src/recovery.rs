@@ -6,12 +6,12 @@
 //! 3. The last segment is replayed to its end, and [`Scan::judge`] says what the end means.
 //! 4. What is not proven to be on disk is written again, what is torn is zeroed, and both are
 //!    synced, before anything is built upon them: after a failed sync the page cache may show
-//!    bytes, and names, that the disk does not have. A segment that nothing is proven of is made
-//!    again as a whole.
+//!    bytes, and names, that the disk does not have. A segment that nothing is proven of gets its
+//!    name anew.
 //!
 //! Nothing is changed before step 4, and step 4 may be interrupted and repeated at any point.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use crate::{
     address::Address,
@@ -22,7 +22,6 @@ use crate::{
     num::to_usize,
     options::{LogOptions, ReadMode},
     prepare::{self, Preparer},
-    remake,
     scan::{End, Scan},
     segment::Segment,
     storage::{self, Access, Directory},
@@ -81,13 +80,21 @@ pub(crate) struct Recovery<'a> {
     pub(crate) options: &'a LogOptions,
 }
 
+/// While a segment gets its name anew, its name ends with this.
+const MOVED_SUFFIX: &str = ".moved";
+
+/// Whether a file of this name is a segment.
+fn is_of_a_log(name: &str) -> bool {
+    Segment::parse_name(name.strip_suffix(MOVED_SUFFIX).unwrap_or(name)).is_some()
+}
+
 /// Refuses a directory that has files and no segment, before anything is put into it: not even
 /// the lock's file.
 pub(crate) fn refuse_foreign(directory: &dyn Directory) -> Result<(), OpenError> {
     let names = directory.names().map_err(io_error("list", directory.display("")))?;
     let foreign = names.iter().find(|name| !name.ends_with(prepare::SUFFIX));
     match foreign {
-        Some(found) if !names.iter().any(|name| Segment::parse_name(name).is_some()) => {
+        Some(found) if !names.iter().any(|name| is_of_a_log(name)) => {
             let (directory, found) = (directory.display(""), found.clone());
             Err(OpenError::NotALog { directory, found })
         }
@@ -98,7 +105,7 @@ pub(crate) fn refuse_foreign(directory: &dyn Directory) -> Result<(), OpenError>
 impl Recovery<'_> {
     /// Opens what is there, or makes a new log.
     pub(crate) fn run(&self, replay: &mut dyn Replay) -> Result<Recovered, OpenError> {
-        let names = self.directory.names().map_err(self.failed("list", ""))?;
+        let names = self.names()?;
         let mut firsts: Vec<u64> = names.iter().filter_map(|n| Segment::parse_name(n)).collect();
         firsts.sort_unstable();
         let recovered = match firsts.split_last() {
@@ -117,7 +124,7 @@ impl Recovery<'_> {
         &'n self,
         action: &'static str,
         name: &'n str,
-    ) -> impl FnOnce(std::io::Error) -> OpenError + 'n {
+    ) -> impl FnOnce(io::Error) -> OpenError + 'n {
         move |source| io_error(action, self.directory.display(name))(source)
     }
 
@@ -160,7 +167,8 @@ impl Recovery<'_> {
     ) -> Result<Recovered, OpenError> {
         let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(sealed.len() + 1);
         for first_record in sealed.iter().chain([&last]) {
-            let segment = self.open_segment(*first_record)?;
+            let access = if *first_record == last { Access::Write } else { Access::Read };
+            let segment = self.open_segment(*first_record, access)?;
             check_sequence(segments.last().map(|s| &s.header), &segment)?;
             if let Some(before) = segments.last() {
                 recover_sealed(before, &segment.header, replay)?;
@@ -168,16 +176,15 @@ impl Recovery<'_> {
             }
             segments.push(Arc::new(segment));
         }
-        let Some(last) = segments.pop() else { return self.create() };
-        let (last, end, torn) = self.recover_last(last, replay)?;
-        segments.push(last);
+        let Some(last) = segments.last() else { return self.create() };
+        let (end, torn) = self.recover_last(last, replay)?;
         Ok(Recovered { segments, end, torn })
     }
 
     /// Opens a segment, whose header must be whole and whose size must be what the header says.
-    fn open_segment(&self, first_record: u64) -> Result<Segment, OpenError> {
+    fn open_segment(&self, first_record: u64, access: Access) -> Result<Segment, OpenError> {
         let name = Segment::name(first_record);
-        let file = self.directory.open(&name, Access::Write).map_err(self.failed("open", &name))?;
+        let file = self.directory.open(&name, access).map_err(self.failed("open", &name))?;
         let header = read_header(&*file, self.directory.display(&name), first_record)?;
         let map = match self.options.read_mode {
             ReadMode::Map => file.map(header.capacity).map_err(self.failed("map", &name))?,
@@ -188,22 +195,15 @@ impl Recovery<'_> {
 
     fn recover_last(
         &self,
-        mut segment: Arc<Segment>,
+        segment: &Segment,
         replay: &mut dyn Replay,
-    ) -> Result<(Arc<Segment>, EndState, Option<TornTail>), OpenError> {
-        let bytes = read_whole(&segment)?;
+    ) -> Result<(EndState, Option<TornTail>), OpenError> {
+        let bytes = read_whole(segment)?;
         let mut scan = Scan::new(&bytes, &segment.header);
-        let end = replay_frames(&segment, &mut scan, replay)?;
-        let garbage = judge_last(&segment, &scan, end)?;
-        if scan.durable > 0 {
-            // Also after a clean close: its mark may stand in the page cache only.
-            self.settle(&segment, &scan, &bytes, garbage)?;
-        } else {
-            // No group of it ever succeeded: its name may be lost as well.
-            let frames = bytes.get(..to_usize(scan.offset)).unwrap_or_default();
-            let remade = remake::remake(self.directory, self.options.read_mode, &segment, frames);
-            segment = Arc::new(remade.map_err(io_error("settle", segment.path.clone()))?);
-        }
+        let end = replay_frames(segment, &mut scan, replay)?;
+        let garbage = judge_last(segment, &scan, end)?;
+        // Also after a clean close: its mark may stand in the page cache only.
+        self.settle(segment, &scan, &bytes, garbage)?;
         segment.publish(scan.offset);
         let end = EndState {
             offset: scan.offset,
@@ -213,8 +213,7 @@ impl Recovery<'_> {
             chain: scan.chain,
         };
         let torn = || TornTail { file: segment.path.clone(), offset: scan.offset, bytes: garbage };
-        let torn = (garbage > 0).then(torn);
-        Ok((segment, end, torn))
+        Ok((end, (garbage > 0).then(torn)))
     }
 
     /// Makes what was found durable: writes again what is not proven to be on disk, zeroes what
@@ -235,9 +234,37 @@ impl Recovery<'_> {
             storage::write_all(&*file, scan.durable, unproven)?;
             storage::write_all(&*file, scan.offset, &zeroes)?;
             file.sync_data()?;
+            if scan.durable == 0 {
+                // Nothing in it proves that its name was ever durable.
+                self.renew_name(segment)?;
+            }
             self.directory.sync()
         };
         write().map_err(io_error("settle", segment.path.clone()))
+    }
+
+    /// Gives a segment its name anew. After a failed sync of the directory a later one may
+    /// succeed without having written the names of before; a new change of the name is written.
+    fn renew_name(&self, segment: &Segment) -> io::Result<()> {
+        let name = Segment::name(segment.header.first_record);
+        let moved = format!("{name}{MOVED_SUFFIX}");
+        self.directory.rename(&name, &moved)?;
+        self.directory.rename(&moved, &name)
+    }
+
+    /// The names in the directory, after the end of a renewal that was interrupted.
+    fn names(&self) -> Result<Vec<String>, OpenError> {
+        let mut names = self.directory.names().map_err(self.failed("list", ""))?;
+        let moved = names.iter().find_map(|name| {
+            let original = name.strip_suffix(MOVED_SUFFIX)?;
+            Segment::parse_name(original).filter(|_| !names.iter().any(|n| n == original))?;
+            Some((name.clone(), original.to_owned()))
+        });
+        if let Some((name, original)) = moved {
+            self.directory.rename(&name, &original).map_err(self.failed("rename", &name))?;
+            names.push(original);
+        }
+        Ok(names)
     }
 }
 

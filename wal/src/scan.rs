@@ -67,7 +67,7 @@ pub(crate) enum Verdict {
 }
 
 impl<'a> Scan<'a> {
-    /// Starts behind the header. `header_checksum` is the header's own.
+    /// Starts behind the header, with which `bytes` begin.
     pub(crate) fn new(bytes: &'a [u8], header: &Header) -> Self {
         Self {
             bytes,
@@ -166,27 +166,38 @@ impl<'a> Scan<'a> {
 
     /// Whether a later frame says that this place was durable before it was written.
     fn judge_tail(&self, reason: &'static str, garbage: u64) -> Verdict {
+        // Checksums cost time, and bytes made on purpose can look like a head everywhere.
+        let mut budget = 8 * garbage + (1 << 20);
         let mut offset = self.offset + ALIGN;
         while offset < self.offset + garbage {
-            match self.frame_head_at(offset) {
-                Some(head) if head.durable > self.offset => {
-                    let readable_again = Some(head.first_record);
-                    return Verdict::Corrupt { reason, readable_again };
-                }
-                _ => offset += ALIGN,
+            let Some(head) = self.plausible_head_at(offset) else {
+                offset += ALIGN;
+                continue;
+            };
+            let Some(left) = budget.checked_sub(head.stamped_len()) else {
+                let reason = "what follows looks like frames in too many places to be judged";
+                return Verdict::Corrupt { reason, readable_again: None };
+            };
+            budget = left;
+            let bytes = self.bytes.get(to_usize(offset)..).unwrap_or_default();
+            if let Ok(head) = Head::decode(self.seed, offset, bytes) {
+                let readable_again = Some(head.first_record);
+                return Verdict::Corrupt { reason, readable_again };
             }
+            offset += ALIGN;
         }
         Verdict::Torn { bytes: garbage }
     }
 
-    fn frame_head_at(&self, offset: u64) -> Option<Head> {
+    /// A head at `offset` that would be proof, if its checksum were right.
+    fn plausible_head_at(&self, offset: u64) -> Option<Head> {
         let bytes = self.bytes.get(to_usize(offset)..)?;
         // A head's kind is never 0: most bytes need no checksum to be told from one.
         let own = Head::decode_own(bytes)?;
         let plausible = own.first_record >= self.next_record
             && (self.offset + 1..=offset).contains(&own.durable)
             && own.frame_len() <= to_u64(bytes.len());
-        plausible.then(|| Head::decode(self.seed, offset, bytes).ok()).flatten()
+        plausible.then_some(own)
     }
 
     /// How many bytes follow up to the last that is not zero.

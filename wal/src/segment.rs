@@ -145,11 +145,6 @@ impl Segment {
         }
     }
 
-    /// Takes over the notes of the segment that this one is a copy of.
-    pub(crate) fn take_notes(&self, other: &Self) {
-        *self.waypoints.write() = std::mem::take(&mut *other.waypoints.write());
-    }
-
     /// A frame at or before the one that has `record`.
     pub(crate) fn waypoint_before(&self, record: u64) -> Waypoint {
         let waypoints = self.waypoints.read();

@@ -13,6 +13,9 @@ use crate::{
     segment::Segment,
 };
 
+/// A larger buffer is not kept for the next group.
+const SPARE_BYTES_MAX: usize = 4 << 20;
+
 /// A frame to put at the end of the log.
 #[derive(Debug, Clone, Copy)]
 pub struct NewFrame<'a> {
@@ -235,8 +238,9 @@ impl Tail {
     pub(crate) fn written(&mut self, durable: Address) {
         self.durable = durable;
         let parts = std::mem::take(&mut self.in_flight);
-        // A reader may hold them a little longer; then the next group gets a new buffer.
-        if let Some(part) = Arc::into_inner(parts).and_then(|mut parts| parts.pop()) {
+        let part = Arc::into_inner(parts).and_then(|mut parts| parts.pop());
+        // One large commit must not take memory for ever.
+        if let Some(part) = part.filter(|part| part.bytes.capacity() <= SPARE_BYTES_MAX) {
             self.spare = part.bytes;
             self.spare.clear();
         }

@@ -125,7 +125,8 @@ impl Watermark {
     pub(crate) fn register(&self, group: u64, waker: &Waker) -> Option<Result<(), Failure>> {
         let mut wakers = self.slot(group).wakers.lock();
         let outcome = self.outcome(group);
-        if outcome.is_none() {
+        // A task that is polled again and again is still woken once.
+        if outcome.is_none() && wakers.last().is_none_or(|last| !last.will_wake(waker)) {
             wakers.push(waker.clone());
         }
         outcome
