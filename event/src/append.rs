@@ -230,7 +230,7 @@ pub struct Committed {
     pub first: Position,
     /// The position of its last event.
     pub last: Position,
-    /// When it was put in order.
+    /// When it was appended, just before it was put in order.
     pub time: Timestamp,
     /// The version of each stream after it, in the order in which the append first wrote to them.
     pub versions: Versions,

@@ -106,7 +106,7 @@ pub struct RecordedEvent {
     pub version: StreamVersion,
     /// Its position in the log.
     pub position: Position,
-    /// When its commit was put in order.
+    /// When it was appended, just before it was put in order.
     pub time: Timestamp,
     /// Its identity, given or derived.
     pub id: EventId,

@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     pub(crate) watermark: Watermark,
     pub(crate) preparer: Arc<Preparer>,
     pub(crate) background: Background,
-    /// Whoever holds it writes; nobody else holds a writable file.
+    /// Whoever holds it writes; nobody else does.
     pub(crate) writer: Mutex<Writer>,
     pub(crate) flusher: Flusher,
     pub(crate) counters: Counters,
