@@ -1,0 +1,134 @@
+//! What the program is told.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::{plan::Plan, workload::Workload};
+
+/// Workloads against an Annals store, beside what the disk itself can do in the same run.
+#[derive(Debug, Parser)]
+#[command(name = "annals-bench", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measures workloads, prints tables, and records them if asked to.
+    Run(Run),
+    /// W2 with 100 threads for a long time: latency, memory, changes of segments.
+    Soak(Soak),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// Which workloads, separated by commas [default: all].
+    #[arg(long, value_enum, value_delimiter = ',', ignore_case = true)]
+    workload: Vec<Workload>,
+    /// How long each run counts, 0.1 to 60 [default: 2, or 0.4 with --quick].
+    #[arg(long, value_parser = seconds)]
+    seconds: Option<f64>,
+    /// How often each case is run [default: 5, or 3 with --quick].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: Option<u32>,
+    /// Short runs, small logs: orders of magnitude in some minutes.
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Soak {
+    /// How long, in minutes, 0.01 to 10,000.
+    #[arg(long, value_parser = minutes)]
+    pub(crate) minutes: f64,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Place {
+    /// Where logs lie while they are measured: a directory on the disk in question.
+    #[arg(long, default_value = "target/bench")]
+    pub(crate) dir: PathBuf,
+    /// Writes a record into a new directory in this one, named after the date and the machine.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) record: Option<PathBuf>,
+}
+
+impl Run {
+    /// The workloads, each once, in the order in which they run.
+    pub(crate) fn workloads(&self) -> Vec<Workload> {
+        let is_wanted = |w: &Workload| self.workload.is_empty() || self.workload.contains(w);
+        crate::workload::ALL.into_iter().filter(is_wanted).collect()
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        let plan = if self.quick { Plan::quick() } else { Plan::thorough() };
+        let (seconds, runs) = (plan.seconds, plan.runs);
+        Plan { seconds: self.seconds.unwrap_or(seconds), runs: self.runs.unwrap_or(runs), ..plan }
+    }
+
+    /// What to type to do the same elsewhere.
+    pub(crate) fn command(&self) -> String {
+        let plan = self.plan();
+        let names: Vec<_> = self.workloads().iter().map(ToString::to_string).collect();
+        let quick = if self.quick { " --quick" } else { "" };
+        let (names, seconds, runs) = (names.join(","), plan.seconds, plan.runs);
+        format!("annals-bench run{quick} --workload {names} --seconds {seconds} --runs {runs}")
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    within(text, 0.1, 60.0)
+}
+
+fn minutes(text: &str) -> Result<f64, String> {
+    within(text, 0.01, 10_000.0)
+}
+
+fn within(text: &str, min: f64, max: f64) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    if (min..=max).contains(&number) {
+        Ok(number)
+    } else {
+        Err(format!("it must be {min} to {max}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Run, String> {
+        let all = ["annals-bench", "run"].iter().chain(arguments);
+        match Arguments::try_parse_from(all).map_err(|error| error.to_string())?.command {
+            Command::Run(run) => Ok(run),
+            Command::Soak(_) => Err("a soak".to_owned()),
+        }
+    }
+
+    #[test]
+    fn workloads_are_named_in_any_case_and_order() {
+        Arguments::command().debug_assert();
+        let run = parse(&["--workload", "hot,W1,w1", "--quick", "--runs", "7"]).unwrap();
+        assert_eq!(run.workloads(), [Workload::W1, Workload::Hot]);
+        let command = "annals-bench run --quick --workload W1,Hot --seconds 0.4 --runs 7";
+        assert_eq!(run.command(), command);
+        assert_eq!(parse(&[]).unwrap().workloads(), crate::workload::ALL);
+    }
+
+    #[test]
+    fn impossible_values_are_refused_with_what_is_possible() {
+        let error = |arguments| parse(arguments).unwrap_err();
+        assert!(error(&["--seconds", "0"]).contains("it must be 0.1 to 60"));
+        assert!(error(&["--seconds", "NaN"]).contains("it must be 0.1 to 60"));
+        assert!(error(&["--runs", "0"]).contains("0 is not in 1..=1000"));
+        assert!(error(&["--workload", "W9"]).contains("possible values: w1, w2, w3, hot"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Does what the program was told.
+
+use std::time::Duration;
+
+use crate::{
+    arguments::{Arguments, Command, Run, Soak},
+    beside, catalogue,
+    error::BenchError,
+    interrupt::Interrupt,
+    machine::Machine,
+    opening,
+    plan::Plan,
+    progress::Progress,
+    reads,
+    report::{self, Record},
+    rounds,
+    row::Row,
+    scratch::Scratch,
+    sizes, soak,
+    workload::Workload,
+};
+
+/// Does what the program was told.
+///
+/// # Errors
+/// [`BenchError`]: a directory, the store, or a log that does not hold what was acknowledged.
+pub fn execute(arguments: Arguments) -> Result<(), BenchError> {
+    match arguments.command {
+        Command::Run(run) => execute_run(&run),
+        Command::Soak(soak) => execute_soak(&soak),
+    }
+}
+
+fn execute_run(run: &Run) -> Result<(), BenchError> {
+    let interrupt = Interrupt::listen()?;
+    let scratch = Scratch::new(&run.place.dir, &interrupt)?;
+    let record = run.place.record.as_ref();
+    let record = record.map(|parent| Record::begin(parent, &interrupt)).transpose()?;
+    let machine = Machine::look(&run.place.dir);
+    let progress = Progress::new();
+    introduce(&machine);
+    let (plan, mut rows) = (run.plan(), Vec::new());
+    for workload in run.workloads() {
+        let of = measure(workload, &plan, &scratch, &progress)?;
+        progress.print(&format!("\n{}\n\n{}", workload.title(), report::of_rows(&of)));
+        rows.extend(of);
+    }
+    progress.end();
+    let Some(record) = record else { return Ok(()) };
+    let plots = report::run_plots(&rows, &machine)?;
+    record.write("README.md", &report::run_markdown(&machine, &run.command(), &rows, &plots))?;
+    record.write("results.csv", &report::results_csv(&rows))?;
+    record.write("runs.csv", &report::runs_csv(&rows))?;
+    record.write("machine.json", &report::machine_json(&machine, Some(&plan))?)?;
+    finish(record, &machine.record_name(), &plots)
+}
+
+fn measure(
+    workload: Workload,
+    plan: &Plan,
+    scratch: &Scratch,
+    progress: &Progress,
+) -> Result<Vec<Row>, BenchError> {
+    match workload {
+        Workload::W5 => {
+            let mut rows = reads::run(plan, scratch, progress)?;
+            rows.append(&mut beside::run(plan, scratch, progress)?);
+            Ok(rows)
+        }
+        Workload::W6 => opening::run(plan, scratch, progress),
+        Workload::W7 => sizes::run(plan, scratch, progress),
+        _ => rounds::run(workload, &catalogue::cases(workload), plan, scratch, progress),
+    }
+}
+
+fn execute_soak(arguments: &Soak) -> Result<(), BenchError> {
+    let interrupt = Interrupt::listen()?;
+    let scratch = Scratch::new(&arguments.place.dir, &interrupt)?;
+    let record = arguments.place.record.as_ref();
+    let record = record.map(|parent| Record::begin(parent, &interrupt)).transpose()?;
+    let machine = Machine::look(&arguments.place.dir);
+    let progress = Progress::new();
+    introduce(&machine);
+    let length = Duration::from_secs_f64(arguments.minutes * 60.0);
+    let soak = soak::run(length, &scratch, &progress)?;
+    progress.end();
+    println!("every event that was acknowledged is in the log");
+    let Some(record) = record else { return Ok(()) };
+    let plots = report::soak_plots(&soak, &machine)?;
+    let command = format!("annals-bench soak --minutes {}", arguments.minutes);
+    record.write("README.md", &report::soak_markdown(&machine, &command, &soak, &plots))?;
+    record.write("soak.csv", &report::soak_csv(&soak.intervals))?;
+    record.write("machine.json", &report::machine_json(&machine, None)?)?;
+    finish(record, &format!("{}-soak", machine.record_name()), &plots)
+}
+
+fn introduce(machine: &Machine) {
+    for (name, value) in machine.lines() {
+        println!("{name:<20} {value}");
+    }
+}
+
+/// Adds the plots, and gives the record its name.
+fn finish(record: Record, name: &str, plots: &[report::Plot]) -> Result<(), BenchError> {
+    for plot in plots {
+        record.write(&plot.file, &plot.svg)?;
+    }
+    println!("recorded in {}", record.finish(name)?.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use clap::Parser;
+
+    use super::*;
+
+    fn names(path: &Path) -> BTreeSet<String> {
+        let entries = fs::read_dir(path).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    fn run(arguments: &[&str], scratch: &Path, record: &Path) -> String {
+        let options = ["--dir", scratch.to_str().unwrap(), "--record", record.to_str().unwrap()];
+        let all = ["annals-bench"].iter().chain(arguments).chain(&options);
+        execute(Arguments::parse_from(all)).unwrap();
+        assert!(names(scratch).is_empty(), "measured logs are removed");
+        let recorded = names(record);
+        assert_eq!(recorded.len(), 1, "{recorded:?}");
+        recorded.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn a_run_leaves_a_record_and_nothing_else() {
+        let [scratch, record] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let arguments = ["run", "--quick", "--workload", "w3", "--seconds", "0.1", "--runs", "1"];
+        let name = run(&arguments, scratch.path(), record.path());
+        let record = record.path().join(name);
+        let expected = [
+            "README.md",
+            "latency-w3-tasks.svg",
+            "latency-w3-threads.svg",
+            "machine.json",
+            "results.csv",
+            "runs.csv",
+            "throughput-w3.svg",
+        ];
+        assert_eq!(names(&record), BTreeSet::from(expected.map(str::to_owned)));
+        let results = fs::read_to_string(record.join("results.csv")).unwrap();
+        assert_eq!(results.lines().count(), 1 + 1 + 7, "headings, the raw disk, seven cases");
+        let page = fs::read_to_string(record.join("README.md")).unwrap();
+        assert!(page.contains("annals-bench run --quick --workload W3 --seconds 0.1 --runs 1"));
+    }
+
+    #[test]
+    fn a_soak_leaves_a_record_and_nothing_else() {
+        let [scratch, record] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let name = run(&["soak", "--minutes", "0.02"], scratch.path(), record.path());
+        assert!(name.ends_with("-soak"), "{name}");
+        let lines = fs::read_to_string(record.path().join(name).join("soak.csv")).unwrap();
+        assert!(lines.lines().count() >= 2, "{lines}");
+    }
+}

@@ -1,0 +1,102 @@
+//! How long things took.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::{error::BenchError, number::float};
+
+/// Up to a minute, in nanoseconds, to three digits.
+const LONGEST: u64 = 60_000_000_000;
+
+/// How long things took.
+#[derive(Debug, Clone)]
+pub(crate) struct Latency(Histogram<u64>);
+
+/// What is shown of a [`Latency`], in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub(crate) struct Percentiles {
+    pub(crate) p50: f64,
+    pub(crate) p90: f64,
+    pub(crate) p95: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+}
+
+impl Latency {
+    /// # Errors
+    /// Only if a minute in nanoseconds were no valid bound.
+    pub(crate) fn new() -> Result<Self, BenchError> {
+        let histogram = Histogram::new_with_bounds(1, LONGEST, 3);
+        histogram.map(Self).map_err(|error| BenchError::Latency(error.to_string()))
+    }
+
+    pub(crate) fn record(&mut self, took: Duration) {
+        self.0.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn add(&mut self, other: &Self) -> Result<(), BenchError> {
+        self.0.add(&other.0).map_err(|error| BenchError::Latency(error.to_string()))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.reset();
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The latency, in microseconds, that `share` of all, 0 to 1, did not exceed.
+    pub(crate) fn micros_at(&self, share: f64) -> f64 {
+        float(self.0.value_at_quantile(share)) / 1e3
+    }
+
+    pub(crate) fn percentiles(&self) -> Percentiles {
+        Percentiles {
+            p50: self.micros_at(0.5),
+            p90: self.micros_at(0.9),
+            p95: self.micros_at(0.95),
+            p99: self.micros_at(0.99),
+            p999: self.micros_at(0.999),
+            max: float(self.0.max()) / 1e3,
+        }
+    }
+
+    /// Points of the curve for a plot: how many nines, and microseconds. As far as there are
+    /// measurements to tell.
+    pub(crate) fn curve(&self) -> Vec<(f64, f64)> {
+        let nines_max = float(self.count().max(10)).log10();
+        let steps = (0..).map(|step| float(step) / 20.0).take_while(|nines| *nines <= nines_max);
+        steps.map(|nines| (nines, self.micros_at(1.0 - 10_f64.powf(-nines)))).collect()
+    }
+}
+
+/// A collection of latencies for each of several workers, to be merged.
+pub(crate) fn merge<'a>(
+    latencies: impl IntoIterator<Item = &'a Latency>,
+) -> Result<Latency, BenchError> {
+    let mut merged = Latency::new()?;
+    for latency in latencies {
+        merged.add(latency)?;
+    }
+    Ok(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_in_microseconds() {
+        let mut latency = Latency::new().unwrap();
+        for micros in 1..=1000 {
+            latency.record(Duration::from_micros(micros));
+        }
+        let Percentiles { p50, p99, max, .. } = latency.percentiles();
+        assert!((499.0..502.0).contains(&p50) && (989.0..992.0).contains(&p99), "{p50} {p99}");
+        assert!((1000.0..1001.0).contains(&max), "{max}");
+        assert_eq!(latency.curve().len(), 61, "three nines of a thousand, in steps of 1/20");
+    }
+}

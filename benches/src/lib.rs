@@ -1,0 +1,51 @@
+//! Workloads against an Annals store, beside what the disk itself can do in the same run.
+//!
+//! `benches/README.md` says what each workload is and how to read the results. In reading order:
+//! what is measured (`workload`, `catalogue`), how writes are measured (`rounds`, `writes`,
+//! `callers`), the other workloads, and what is made of the results (`report`).
+#![allow(clippy::disallowed_methods, reason = "it measures time and looks at files by itself")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
+
+mod workload;
+
+mod case;
+mod catalogue;
+mod shape;
+
+mod callers;
+mod outcome;
+mod request;
+mod rounds;
+mod verify;
+mod window;
+mod writes;
+mod yardstick;
+
+mod beside;
+mod cold;
+mod opening;
+mod reads;
+mod sample_log;
+mod sizes;
+
+mod soak;
+
+mod report;
+mod row;
+
+mod arguments;
+mod error;
+mod execute;
+mod interrupt;
+mod latency;
+mod machine;
+mod number;
+mod plan;
+mod process;
+mod progress;
+mod random;
+mod scratch;
+
+pub use arguments::Arguments;
+pub use error::BenchError;
+pub use execute::execute;

@@ -1,0 +1,46 @@
+//! How far it is, for who watches.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar for one workload after the other; nothing, where nobody watches.
+#[derive(Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let style =
+            ProgressStyle::with_template("{prefix:4} {bar:30} {pos}/{len} {eta} {wide_msg}");
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// Begins a workload of so many steps.
+    pub(crate) fn begin(&self, name: &str, steps: u64) {
+        self.0.reset();
+        self.0.set_length(steps);
+        self.0.set_prefix(name.to_owned());
+    }
+
+    /// Says what is measured now.
+    pub(crate) fn now(&self, what: &str) {
+        self.0.set_message(what.to_owned());
+        self.0.tick();
+    }
+
+    /// What was measured is done.
+    pub(crate) fn done(&self) {
+        self.0.inc(1);
+    }
+
+    /// Prints lines above the bar.
+    pub(crate) fn print(&self, text: &str) {
+        self.0.suspend(|| println!("{text}"));
+    }
+
+    pub(crate) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

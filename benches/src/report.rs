@@ -1,0 +1,16 @@
+//! What is made of the results: tables, files, plots.
+
+mod chart;
+mod csv;
+mod json;
+mod markdown;
+mod plots;
+mod record;
+mod table;
+
+pub(crate) use csv::{results_csv, runs_csv, soak_csv};
+pub(crate) use json::machine_json;
+pub(crate) use markdown::{run_markdown, soak_markdown};
+pub(crate) use plots::{Plot, run_plots, soak_plots};
+pub(crate) use record::Record;
+pub(crate) use table::of_rows;
