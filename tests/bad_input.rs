@@ -33,7 +33,7 @@ use std::{
 use annals::{
     Annals, Append, AppendError, Corruption, EventId, EventType, ExpectedVersion, InvalidAppend,
     InvalidName, LogQuery, NewEvent, OpenError, Options, Position, ReadError, StreamId,
-    StreamQuery, StreamVersion, SyncPolicy, limits,
+    StreamQuery, StreamVersion, SyncPolicy, Threads, limits,
 };
 use annals_sim::{CrashPlan, Fault, SimDisk, Times};
 use common::{Ledger, numbered, open, stream, survive};
@@ -158,6 +158,10 @@ fn options_out_of_range_are_refused() {
     let error = Options::new().sync_policy(never).open(&path).unwrap_err();
     assert!(matches!(error, OpenError::Options { .. }), "{error}");
     says(&error, &["interval is zero", "SyncPolicy::Always"]);
+    let hourly = Options::new().sync_policy(SyncPolicy::Interval(Duration::from_hours(1)));
+    let error = hourly.threads(Threads::Inline).open(&path).unwrap_err();
+    assert!(matches!(error, OpenError::Options { .. }), "{error}");
+    says(&error, &["nobody syncs in intervals", "SyncPolicy::Always", "Threads::Background"]);
     assert!(!path.exists() || contents(&path).is_empty());
 }
 

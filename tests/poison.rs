@@ -443,6 +443,30 @@ fn a_subscription_goes_on_after_a_read_that_failed() {
     }
 }
 
+/// G5 (a full disk loses nothing): a log on a disk that is full to the last byte can be opened,
+/// however it ended; it shows everything, and goes on when there is room.
+#[test]
+fn a_log_on_a_full_disk_can_be_opened() {
+    for commits in 0..12 {
+        for plan in [CrashPlan::durable_only(), CrashPlan::everything()] {
+            let (disk, mut ledger) = (SimDisk::new(), Ledger::default());
+            let store = open(&disk, 0).unwrap();
+            for _ in 0..commits {
+                ledger.append(&store, &[("a", 1000)]).unwrap();
+            }
+            let disk = disk.crash(plan);
+            let sizes = disk.file_names().into_iter().map(|name| disk.read_file(&name).unwrap());
+            let full = sizes.map(|bytes| u64::try_from(bytes.len()).unwrap()).sum();
+            disk.set_capacity(Some(full));
+            let store = open(&disk, 1).unwrap_or_else(|error| panic!("{commits}: {error}"));
+            ledger.check(&store).unwrap();
+            drop(store);
+            disk.set_capacity(None);
+            survive(&disk, &mut ledger, 2).unwrap();
+        }
+    }
+}
+
 /// An append that is refused for what it is does not depend on the state of the store.
 #[test]
 fn an_invalid_append_is_invalid_also_after_a_failure() {

@@ -19,14 +19,23 @@ mod common;
 
 use std::{
     collections::HashSet,
+    env,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     thread,
 };
 
-use annals::{Annals, AppendError, Position, StreamId};
-use annals_sim::{CrashPlan, Fault, Fill, Random, SimDisk, Times};
-use common::{Fate, Ledger, Shown, Violation, numbered, open, stream, survive};
+use annals::{
+    Annals, AppendError, LogQuery, Options, Position, StreamId, StreamQuery, SyncPolicy, Threads,
+};
+use annals_sim::{CrashPlan, Fault, Fill, Random, SimDisk, SimEnvironment, Times};
+use common::{Fate, Ledger, Shown, Violation, numbered, open, options, stream, survive};
 
 /// What a workload is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,18 +76,24 @@ struct Session {
     store: Option<Annals>,
     ledger: Ledger,
     seed: u64,
+    policy: SyncPolicy,
 }
 
 impl Session {
     fn new(disk: SimDisk, ledger: Ledger, seed: u64) -> Self {
-        let mut session = Self { disk, store: None, ledger, seed };
+        Self::with(SyncPolicy::Always, disk, ledger, seed)
+    }
+
+    fn with(policy: SyncPolicy, disk: SimDisk, ledger: Ledger, seed: u64) -> Self {
+        let mut session = Self { disk, store: None, ledger, seed, policy };
         session.open();
         session
     }
 
     /// Opens the store, unless the disk is dead.
     fn open(&mut self) {
-        match open(&self.disk, self.seed) {
+        let options = options(self.seed).sync_policy(self.policy);
+        match options.open_on(Arc::new(self.disk.clone())) {
             Ok(store) => self.store = Some(store),
             Err(error) => assert!(self.disk.faults_struck() > 0, "not opened: {error}"),
         }
@@ -299,6 +314,188 @@ fn a_long_life_of_power_cuts_loses_nothing() {
         cuts.fetch_add(live_dangerously(*seed), Ordering::Relaxed);
     });
     println!("{} lives, {} power cuts", seeds.len(), cuts.into_inner());
+}
+
+/// Runs a workload that acknowledges before it syncs, on a disk that dies at a
+/// call, and opens what crashes leave: all of it where the process was killed; a beginning of what
+/// was acknowledged where the power was cut.
+fn cut_relaxed(ops: &[Op], call: u64) -> Session {
+    let disk = SimDisk::new();
+    disk.fail_at(call, Fault::EIO, Times::Forever);
+    let mut session = Session::with(SyncPolicy::Never, disk, Ledger::default(), 0);
+    session.run_all(ops);
+    for (plan, disk) in crashes(&session.disk, call, 8) {
+        let at = || format!("{ops:?} without syncs until call {call}, then {plan:?}");
+        let mut ledger = session.ledger.clone();
+        if plan != CrashPlan::everything() {
+            ledger.forget_acknowledgements();
+        }
+        hold(&survive(&disk, &mut ledger, 1000), &at);
+        let before = session.ledger.fates().zip(ledger.fates());
+        let acknowledged = before.filter(|(fate, _)| matches!(fate, Fate::Acknowledged(_)));
+        let is_there = acknowledged.map(|(_, fate)| matches!(fate, Fate::Acknowledged(_)));
+        assert!(is_there.is_sorted_by(|earlier, later| earlier >= later), "a hole: {}", at());
+    }
+    session
+}
+
+/// Where acknowledging does not wait for the sync, a killed process loses nothing, and a power cut
+/// only the end: what is left is a beginning of what was acknowledged, each commit whole.
+#[test]
+fn without_syncs_a_power_cut_takes_only_the_end() {
+    in_parallel(&workloads(3), |ops| {
+        let calls = cut_relaxed(ops, u64::MAX).disk.calls();
+        for call in (1..=calls).rev().step_by(2) {
+            cut_relaxed(ops, call);
+        }
+    });
+}
+
+// With threads.
+
+const THREADS: u64 = 4;
+const APPENDS: u64 = 40;
+
+fn own_stream(thread: u64) -> StreamId {
+    stream(&format!("of-thread-{thread}"))
+}
+
+/// Opens what a crash left, and holds each thread's stream to what the thread had heard before.
+fn threads_lost_nothing(disk: &SimDisk, heard: &[u64], at: &str) {
+    let store = open(disk, 1).unwrap_or_else(|error| panic!("{error}: {at}"));
+    for (thread, heard) in (0..).zip(heard) {
+        let events = store.read_stream(&own_stream(thread), StreamQuery::forward());
+        let payloads: Vec<u64> = events.map(|event| first_word(&event.unwrap().payload)).collect();
+        assert!(payloads.iter().copied().eq(0..payloads.len().try_into().unwrap()), "{at}");
+        let there = u64::try_from(payloads.len()).unwrap() / 2;
+        assert!(there >= *heard, "thread {thread} heard of {heard}, {there} are there: {at}");
+        assert!(payloads.len().is_multiple_of(2), "half a commit: {at}");
+    }
+    let positions = store.read_all(LogQuery::forward()).map(|event| event.unwrap().position.get());
+    assert!(positions.eq(1..=store.position().get()), "{at}");
+}
+
+fn first_word(payload: &[u8]) -> u64 {
+    u64::from_le_bytes(*payload.first_chunk().unwrap())
+}
+
+/// Appends two events at a time, numbered on, and says how many appends were acknowledged.
+fn append_on(store: &Annals, thread: u64, heard: &AtomicU64) {
+    for n in 0..APPENDS {
+        let mut append = numbered(0, &[("a", 16), ("a", 300)]);
+        for (event, number) in append.events.iter_mut().zip(2 * n..) {
+            event.stream = own_stream(thread);
+            event.payload[..8].copy_from_slice(&number.to_le_bytes());
+        }
+        let pending = store.append(&append);
+        if n % 2 == 0 { pending.wait() } else { pollster::block_on(pending) }.unwrap();
+        // Release pairs with the Acquire of who cuts the power.
+        heard.store(n + 1, Ordering::Release);
+    }
+}
+
+/// G1 (acknowledged is durable): the power is cut again and again while many threads append, with
+/// groups, segments and images on their way: at no moment is something acknowledged that would
+/// not be found.
+#[test]
+fn what_threads_have_heard_of_survives_a_power_cut_at_any_moment() {
+    let mut cuts = 0;
+    for seed in 0..20 {
+        let disk = SimDisk::new();
+        let options = Options::new()
+            .threads(Threads::Background)
+            .environment(Arc::new(SimEnvironment::new(seed)))
+            .segment_bytes(16 << 10);
+        let store = options.open_on(Arc::new(disk.clone())).unwrap();
+        let heard: Vec<AtomicU64> = (0..THREADS).map(|_| AtomicU64::new(0)).collect();
+        thread::scope(|scope| {
+            let writers: Vec<_> = (0..THREADS)
+                .zip(&heard)
+                .map(|(thread, heard)| {
+                    let store = &store;
+                    scope.spawn(move || append_on(store, thread, heard))
+                })
+                .collect();
+            while writers.iter().any(|writer| !writer.is_finished()) {
+                let before: Vec<u64> = heard.iter().map(|h| h.load(Ordering::Acquire)).collect();
+                let plan =
+                    crash_plans(seed * 1000 + cuts, 3).nth(usize::try_from(cuts % 5).unwrap());
+                let plan = plan.unwrap();
+                let at = format!("seed {seed}, {plan:?}");
+                threads_lost_nothing(&disk.crash(plan), &before, &at);
+                cuts += 1;
+            }
+        });
+        drop(store);
+        threads_lost_nothing(&disk, &[APPENDS; 4], "at the end");
+    }
+    println!("{cuts} power cuts among threads");
+    assert!(cuts > 20);
+}
+
+/// Names the directory, and the policy, to the child that this test program starts of itself.
+const CHILD: &str = "ANNALS_TEST_CHILD_DIRECTORY";
+const CHILD_POLICY: &str = "ANNALS_TEST_CHILD_POLICY";
+
+/// Not a test: appends until it is killed by `a_killed_process_loses_nothing`, and says of each
+/// append that it is acknowledged.
+#[test]
+fn child_that_appends_until_it_is_killed() {
+    let Some(path) = env::var_os(CHILD) else { return };
+    let policy = match env::var(CHILD_POLICY).as_deref() {
+        Ok("never") => SyncPolicy::Never,
+        _ => SyncPolicy::Always,
+    };
+    let store = Options::new().segment_bytes(8 << 10).sync_policy(policy).open(path).unwrap();
+    for number in store.position().get().. {
+        store.append(&numbered(3 * number, &[("a", 400)])).wait().unwrap();
+        println!("\nacknowledged {number}");
+    }
+}
+
+/// The number in the last line that says that something was acknowledged.
+fn kill_after(path: &Path, policy: &str, lines: u64) -> u64 {
+    let mut child = Command::new(env::current_exe().unwrap())
+        .args(["--exact", "child_that_appends_until_it_is_killed", "--nocapture"])
+        .env(CHILD, path)
+        .env(CHILD_POLICY, policy)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let (mut last, mut heard) = (0, 0);
+    for line in output.lines() {
+        if let Some(number) = line.unwrap().strip_prefix("acknowledged ") {
+            // The last line may be cut short; what is before it is whole.
+            last = number.parse().unwrap_or(last);
+            heard += 1;
+        }
+        if heard == lines {
+            child.kill().unwrap();
+        }
+    }
+    child.wait().unwrap();
+    last
+}
+
+/// G1 (acknowledged is durable): a process that is killed while it appends, in the middle of
+/// anything, has lost nothing that it said was acknowledged, whatever the policy.
+#[test]
+fn a_killed_process_loses_nothing() {
+    for policy in ["always", "never"] {
+        let dir = tempfile::tempdir().unwrap();
+        for round in 1..=15 {
+            let last = kill_after(dir.path(), policy, round);
+            let store = Options::new().segment_bytes(8 << 10).open(dir.path()).unwrap();
+            assert!(store.position().get() > last, "{policy}: {last} was acknowledged");
+            let events = store.read_all(LogQuery::forward()).map(Result::unwrap);
+            assert!(
+                events
+                    .map(|event| first_word(&event.payload))
+                    .eq((0..).step_by(3).take(usize::try_from(store.position().get()).unwrap()))
+            );
+        }
+    }
 }
 
 // The checker can fail: planted bugs.

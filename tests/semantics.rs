@@ -554,10 +554,13 @@ fn limit(limit: Option<u64>) -> usize {
 }
 
 fn open_on(medium: Medium, path: &Path, disk: &SimDisk, opened: u64) -> Annals {
-    let small = || Options::new().segment_bytes(8 << 10);
+    // Not all of them whole pages, nor the same each time.
+    let bytes = [8 << 10, 8193, 12_345, 40_000];
+    let bytes = bytes[usize::try_from(opened).unwrap() % 4];
+    let small = || Options::new().segment_bytes(bytes);
     match medium {
         Medium::Memory => small().in_memory(),
-        Medium::Simulated => open(disk, opened),
+        Medium::Simulated => options(opened).segment_bytes(bytes).open_on(Arc::new(disk.clone())),
         Medium::Files(mode, policy) => small().read_mode(mode).sync_policy(policy).open(path),
     }
     .unwrap()
@@ -762,6 +765,117 @@ fn the_same_append_from_many_threads_is_one() {
     });
     assert!(heard.iter().all(|other| *other == heard[0]));
     assert_eq!(store.position().get(), 400);
+}
+
+/// What a reader may see at any moment: events of one stream that follow each other, and as many
+/// as were durable when it asked, or more.
+fn look_at(store: &Annals, random: &mut Random, names: &[StreamId]) {
+    let name = &names[usize::try_from(random.below(count(names))).unwrap()];
+    let (version, position) = (store.stream_version(name), store.position());
+    match random.below(4) {
+        0 => {
+            let from = StreamVersion::new(1 + random.below(version.get() + 1));
+            let query = StreamQuery::forward().from(from);
+            let events = store.read_stream(name, query).map(Result::unwrap);
+            let versions: Vec<u64> = events.map(|event| event.version.get()).collect();
+            let end = from.get() + count(&versions);
+            assert!(versions.iter().copied().eq(from.get()..end));
+            assert!(end > version.get() || from > version, "{end} of {version}");
+        }
+        1 => {
+            let events = store.read_stream(name, StreamQuery::backward().limit(5));
+            let events: Vec<_> = events.map(Result::unwrap).collect();
+            assert!((version.get().min(5)..=5).contains(&count(&events)));
+            assert!(events.is_sorted_by(|a, b| a.version.previous() == b.version));
+            assert!(events.first().is_none_or(|event| event.version >= version));
+        }
+        2 => {
+            let from = Position::new(1 + random.below(position.get() + 1));
+            let events = store.read_all(LogQuery::forward().from(from)).map(Result::unwrap);
+            let positions: Vec<u64> = events.map(|event| event.position.get()).collect();
+            let end = from.get() + count(&positions);
+            assert!(positions.iter().copied().eq(from.get()..end));
+            assert!(end > position.get(), "{end} of {position}");
+        }
+        _ => {
+            let from = Position::new(random.below(position.get() + 1));
+            let events = store.read_all(LogQuery::backward().from(from).limit(40));
+            let positions: Vec<u64> = events.map(|event| event.unwrap().position.get()).collect();
+            assert!(positions.iter().copied().eq((1..=from.get()).rev().take(40)));
+        }
+    }
+}
+
+/// G9: readers beside writers see a log without gaps, which ends not before what was durable when
+/// they asked, while segments end and images take the place of memory.
+#[test]
+fn readers_beside_writers_see_no_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    for mode in [ReadMode::Map, ReadMode::Pread] {
+        let options = Options::new().segment_bytes(8 << 10).sync_policy(SyncPolicy::Never);
+        let store = options.read_mode(mode).open(dir.path().join(format!("{mode:?}"))).unwrap();
+        let names: Vec<StreamId> = (0..3).map(|n| stream(&format!("written-{n}"))).collect();
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let (store, names, done) = (&store, &names, &done);
+            let readers: Vec<_> = (0..2)
+                .map(|seed| {
+                    scope.spawn(move || {
+                        let (mut random, mut looks) = (Random::new(seed), 0);
+                        while looks < 20 || !done.load(Ordering::Relaxed) {
+                            look_at(store, &mut random, names);
+                            looks += 1;
+                        }
+                    })
+                })
+                .collect();
+            for round in 0..1200 {
+                let name = &names[round % 3];
+                let event = NewEvent::new(name.clone(), "Happened", vec![7; 300]).unwrap();
+                let pending = store.append(&Append::new().events([event.clone(), event]));
+                // Now and then nobody waits: a dropped append is appended all the same.
+                if round % 4 != 0 {
+                    pending.wait().unwrap();
+                }
+            }
+            done.store(true, Ordering::Relaxed);
+            drop(readers);
+        });
+        store.close().unwrap();
+        assert_eq!(store.position().get(), 2400);
+        assert!(store.stats().images > 50, "{:?}", store.stats());
+    }
+}
+
+/// G14: everyone who waits for the next event of a store that is closed hears that it is closed:
+/// nobody waits for ever, however many ask at once.
+#[test]
+fn every_subscriber_hears_of_the_close() {
+    for round in 0..150 {
+        let store = Annals::in_memory().unwrap();
+        let ready = Barrier::new(9);
+        thread::scope(|scope| {
+            for number in 0..8 {
+                let (store, ready) = (&store, &ready);
+                scope.spawn(move || {
+                    let mut subscription = store.subscribe(Position::ZERO);
+                    ready.wait();
+                    let end = loop {
+                        let delivery = match (number + round) % 2 {
+                            0 => subscription.recv(),
+                            _ => pollster::block_on(subscription.next()),
+                        };
+                        if let Err(error) = delivery {
+                            break error;
+                        }
+                    };
+                    assert!(matches!(end, ReadError::Closed), "{end}");
+                });
+            }
+            ready.wait();
+            store.close().unwrap();
+        });
+    }
 }
 
 /// Reads of what is in order and not yet durable: a large commit is read while it waits for the

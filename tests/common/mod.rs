@@ -177,6 +177,15 @@ impl Ledger {
         self.finish(started)
     }
 
+    /// Says that nothing that was acknowledged need be there.
+    pub(crate) fn forget_acknowledgements(&mut self) {
+        for (_, fate) in &mut self.entries {
+            if matches!(fate, Fate::Acknowledged(_)) {
+                *fate = Fate::Unknown;
+            }
+        }
+    }
+
     /// Says that nothing is known any more of the appends from this one on.
     pub(crate) fn forget_from(&mut self, number: usize) {
         self.entries.iter_mut().skip(number).for_each(|(_, fate)| *fate = Fate::Unknown);
