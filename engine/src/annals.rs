@@ -90,7 +90,11 @@ impl Annals {
     /// its way is in memory: whoever appends without waiting decides how much.
     ///
     /// An append whose events have ids is idempotent: appended again, it returns the first
-    /// result, whatever is expected.
+    /// result, whatever is expected. It is the same append if it has the same ids in the same
+    /// order, of the same streams and types; payloads are not compared. Anything else that has
+    /// one of the ids is refused with [`AppendError::IdInUse`].
+    ///
+    /// [`AppendError::IdInUse`]: crate::AppendError::IdInUse
     pub fn append(&self, append: &Append) -> Pending {
         sequencer::append(&self.inner, append)
     }
@@ -113,7 +117,9 @@ impl Annals {
     }
 
     /// Every event after a position, then every new one, for ever. [`Position::ZERO`] delivers
-    /// from the beginning; a consumer goes on with the last position that it dealt with.
+    /// from the beginning; a consumer goes on with the last position that it dealt with. Positions
+    /// that the log has not reached yet are waited for: a consumer whose log may have been
+    /// replaced by an older copy compares with [`Annals::position`] first.
     pub fn subscribe(&self, after: Position) -> Subscription {
         self.subscribe_to(after, Filter::all())
     }

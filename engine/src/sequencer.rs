@@ -234,14 +234,21 @@ fn find_first(
     let commit = encoding::view(inner.log.id(), &frame).map_err(malformed)?;
     let mut versions: Versions = commit.streams().iter().map(|(_, before)| *before).collect();
     let mut ids: Vec<(EventId, Position)> = Vec::new();
+    let mut is_same = u64::try_from(append.events.len()) == Ok(u64::from(frame.head.record_count));
     for event in commit.into_events() {
         let event = event.map_err(malformed)?;
+        let new = append.events.get(ids.len());
+        is_same &= new.is_some_and(|new| {
+            new.id == Some(event.id)
+                && new.stream.as_str() == event.stream
+                && new.event_type.as_str() == event.event_type
+        });
         ids.push((event.id, event.position));
         if let Some(version) = versions.get_mut(event.stream_number) {
             *version = event.version;
         }
     }
-    if !ids.iter().map(|(id, _)| Some(*id)).eq(append.events.iter().map(|event| event.id)) {
+    if !is_same {
         let id = ids.iter().find(|(_, at)| *at == position);
         let id = id.map_or(EventId::new([0; 16]), |(id, _)| *id);
         return Err(AppendError::IdInUse { id, position });

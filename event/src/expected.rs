@@ -64,7 +64,7 @@ impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "stream {} was expected at {} and is at version {}",
+            "stream {} was expected to have {} and is at version {}",
             self.stream, self.expected, self.actual
         )
     }

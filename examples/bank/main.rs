@@ -1,7 +1,7 @@
 //! A bank: many callers move money between accounts, and every acknowledgement is durable.
 //!
 //! `cargo run --release --example bank`
-#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a program for people")]
+#![allow(clippy::print_stderr, clippy::disallowed_methods, reason = "a program for people")]
 
 mod account;
 mod audit;
@@ -9,7 +9,9 @@ mod yardstick;
 
 use std::{
     error::Error,
+    io::{self, Write},
     path::PathBuf,
+    process::ExitCode,
     thread,
     time::{Duration, Instant},
 };
@@ -50,12 +52,12 @@ struct Tally {
 }
 
 impl Tally {
-    fn new() -> Result<Self, Box<dyn Error + Send + Sync>> {
+    fn new() -> Result<Self, AnyError> {
         let latency = Histogram::new_with_bounds(1, 600_000_000, 3)?;
         Ok(Self { accepted: 0, rejected: 0, conflicts: 0, failed: 0, latency })
     }
 
-    fn add(&mut self, other: &Self) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn add(&mut self, other: &Self) -> Result<(), AnyError> {
         self.accepted += other.accepted;
         self.rejected += other.rejected;
         self.conflicts += other.conflicts;
@@ -65,32 +67,50 @@ impl Tally {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let arguments = Arguments::parse();
+type AnyError = Box<dyn Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    match bank(&Arguments::parse(), &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A reader that has seen enough is no error.
+            let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
+            if io == Some(io::ErrorKind::BrokenPipe) {
+                return ExitCode::SUCCESS;
+            }
+            eprintln!("bank: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn bank(arguments: &Arguments, out: &mut dyn Write) -> Result<(), AnyError> {
     let annals = Annals::open(&arguments.dir)?;
     let found = annals.position();
     if found.get() > 0 {
-        println!("{} has {found} events: continuing", arguments.dir.display());
+        writeln!(out, "{} has {found} events: continuing", arguments.dir.display())?;
+        writeln!(out, "(each command folds its accounts from the beginning, so a longer log is")?;
+        writeln!(out, "slower; another --dir begins anew)")?;
     }
-    let raw = yardstick::measure(&arguments.dir, Duration::from_millis(500))?;
+    if let Some(torn) = annals.stats().torn_tail {
+        writeln!(out, "cut off {} bytes behind the last whole commit", torn.bytes)?;
+    }
+    let before = yardstick::measure(&arguments.dir, Duration::from_millis(500))?;
     let start = Instant::now();
-    let tally = run(&arguments, &annals, found.get())?;
+    let tally = run(arguments, &annals, found.get())?;
     let elapsed = start.elapsed();
-    report(&arguments, &tally, elapsed, &raw);
-    let books = audit::audit(&annals)?;
-    println!("{books}");
+    let after = yardstick::measure(&arguments.dir, Duration::from_millis(500))?;
+    report(out, arguments, &tally, elapsed, [&before, &after])?;
+    writeln!(out, "{}", audit::audit(&annals)?)?;
     annals.close()?;
     let dir = arguments.dir.display();
-    println!("look inside    cargo run --release -p annals-tools --bin log-dump -- events {dir}");
+    let tool = "cargo run --release -p annals-tools --bin log-dump";
+    writeln!(out, "look inside    {tool} -- events '{dir}'")?;
     Ok(())
 }
 
 /// Runs all commands, each caller in a thread of its own.
-fn run(
-    arguments: &Arguments,
-    annals: &Annals,
-    seed: u64,
-) -> Result<Tally, Box<dyn Error + Send + Sync>> {
+fn run(arguments: &Arguments, annals: &Annals, seed: u64) -> Result<Tally, AnyError> {
     let style = "{bar:40} {pos}/{len} commands, {per_sec}";
     let bar = ProgressBar::new(arguments.commands).with_style(ProgressStyle::with_template(style)?);
     let mut total = Tally::new()?;
@@ -101,11 +121,13 @@ fn run(
                 let random = Random(seed.wrapping_mul(31).wrapping_add(caller + 1));
                 let share = arguments.commands / arguments.callers
                     + u64::from(caller < arguments.commands % arguments.callers);
-                scope.spawn(move || call(annals, arguments.accounts, share, random, &bar))
+                let call = move || call(annals, arguments.accounts, share, random, &bar);
+                thread::Builder::new().spawn_scoped(scope, call)
             })
-            .collect();
-        callers.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-    });
+            .collect::<Result<_, _>>()?;
+        let joined = callers.into_iter().map(thread::ScopedJoinHandle::join);
+        io::Result::Ok(joined.collect::<Vec<_>>())
+    })?;
     for tally in tallies {
         total.add(&tally.map_err(|_| "a caller panicked")??)?;
     }
@@ -120,7 +142,7 @@ fn call(
     commands: u64,
     mut random: Random,
     bar: &ProgressBar,
-) -> Result<Tally, Box<dyn Error + Send + Sync>> {
+) -> Result<Tally, AnyError> {
     let executor = Executor::new(annals.clone()).attempts_max(100);
     let mut tally = Tally::new()?;
     for _ in 0..commands {
@@ -145,31 +167,37 @@ fn call(
     Ok(tally)
 }
 
-fn report(arguments: &Arguments, tally: &Tally, elapsed: Duration, raw: &yardstick::Yardstick) {
+fn report(
+    out: &mut dyn Write,
+    arguments: &Arguments,
+    tally: &Tally,
+    elapsed: Duration,
+    raw: [&yardstick::Yardstick; 2],
+) -> io::Result<()> {
     let Tally { accepted, rejected, conflicts, failed, latency } = tally;
-    let rate = Duration::from_secs(1).as_secs_f64() / elapsed.as_secs_f64();
     #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a rate for people")]
-    let rate = (accepted + rejected) as f64 * rate;
-    println!("commands       {accepted} accepted, {rejected} rejected (insufficient funds)");
-    println!("conflicts      {conflicts} met and decided again; {failed} commands gave up");
-    println!(
-        "throughput     {rate:.0} commands/s durable, {} callers, {} accounts",
-        arguments.callers, arguments.accounts
-    );
-    let at = |quantile| latency.value_at_quantile(quantile);
-    println!(
-        "latency        p50 {} p90 {} p95 {} p99 {} max {} us",
-        at(0.5),
-        at(0.9),
-        at(0.95),
-        at(0.99),
-        latency.max()
-    );
-    println!("raw disk       {raw}");
-    println!(
-        "against it     {:.2} commands for each write + fdatasync of one caller",
-        rate / raw.rate
-    );
+    let rate = (accepted + rejected) as f64 / elapsed.as_secs_f64();
+    let Arguments { callers, accounts, .. } = arguments;
+    let [p50, p90, p95, p99] =
+        [0.5, 0.9, 0.95, 0.99].map(|quantile| latency.value_at_quantile(quantile));
+    let [before, after] = raw;
+    let ratio = |yardstick: &yardstick::Yardstick| rate / yardstick.rate;
+    writeln!(out, "commands       {accepted} accepted, {rejected} rejected (insufficient funds)")?;
+    writeln!(out, "conflicts      {conflicts} met and decided again; {failed} commands gave up")?;
+    writeln!(
+        out,
+        "throughput     {rate:.0} commands/s durable, {callers} callers, {accounts} accounts"
+    )?;
+    let max = latency.max();
+    writeln!(out, "latency        p50 {p50} p90 {p90} p95 {p95} p99 {p99} max {max} us")?;
+    writeln!(out, "raw before     {before}")?;
+    writeln!(out, "raw after      {after}")?;
+    writeln!(
+        out,
+        "against it     {:.2} and {:.2} commands for each raw write + fdatasync",
+        ratio(before),
+        ratio(after)
+    )
 }
 
 /// Splitmix64 (Steele, Lea and Flood 2014): the same requests for the same seed.
@@ -184,7 +212,7 @@ impl Random {
         (bits ^ (bits >> 31)) % bound
     }
 
-    fn request(&mut self, accounts: u64) -> Result<Request, Box<dyn Error + Send + Sync>> {
+    fn request(&mut self, accounts: u64) -> Result<Request, AnyError> {
         let account = |number: u64| StreamId::new(&format!("account-{number:04}"));
         let number = self.below(accounts);
         let cents = 1 + self.below(10_000);

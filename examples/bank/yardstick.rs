@@ -5,7 +5,7 @@ use std::{
     fmt,
     fs::OpenOptions,
     os::unix::fs::FileExt,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -19,7 +19,17 @@ pub(crate) struct Yardstick {
     p95: u64,
 }
 
-/// Measures for `time`, in a file beside the log's directory that is removed again.
+/// A file that is removed again.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Nobody misses it, and the next run uses another name.
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+/// Measures for `time`, in a file of its own in the log's directory.
 ///
 /// # Errors
 /// As the system says.
@@ -27,14 +37,14 @@ pub(crate) fn measure(
     dir: &Path,
     time: Duration,
 ) -> Result<Yardstick, Box<dyn Error + Send + Sync>> {
-    let path = dir.with_extension("yardstick");
-    let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+    let scratch = Scratch(dir.join(format!("yardstick-{}", std::process::id())));
+    let file = OpenOptions::new().write(true).create_new(true).open(&scratch.0)?;
     let block = [0x5A; 4096];
     for page in 0..256 {
         file.write_all_at(&block, page * 4096)?;
     }
     file.sync_all()?;
-    let mut latency = Histogram::<u64>::new(3)?;
+    let mut latency = Histogram::<u64>::new_with_bounds(1, 600_000_000, 3)?;
     let (start, mut page) = (Instant::now(), 0);
     while start.elapsed() < time {
         let begin = Instant::now();
@@ -44,7 +54,6 @@ pub(crate) fn measure(
         page += 1;
     }
     let seconds = start.elapsed().as_secs_f64();
-    std::fs::remove_file(&path)?;
     #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = latency.len() as f64 / seconds;
     Ok(Yardstick {

@@ -219,8 +219,14 @@ fn decode<E: Event>(codec: &impl Codec, event: RecordedEvent) -> Result<Recorded
         let (found, known) = (event.codec.0, codec.id().0);
         return Err(CodecError(format!("codec {found} wrote it, this executor has codec {known}")));
     }
+    let typed: E = codec.decode(&event.payload)?;
+    if typed.event_type() != event.event_type.as_str() {
+        let (stored, read) = (&event.event_type, typed.event_type());
+        let what = format!("it was stored as {stored} and reads as {read}; has the type changed?");
+        return Err(CodecError(what));
+    }
     Ok(Recorded {
-        event: codec.decode(&event.payload)?,
+        event: typed,
         stream: event.stream,
         version: event.version,
         position: event.position,

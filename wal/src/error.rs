@@ -29,12 +29,24 @@ impl fmt::Display for Corruption {
     }
 }
 
+/// What to do about what the system said.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "; check the path",
+        io::ErrorKind::PermissionDenied => "; check who owns it and who may write to it",
+        io::ErrorKind::ReadOnlyFilesystem => "; choose a directory that can be written to",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room and try again",
+        io::ErrorKind::AlreadyExists => "; something else has that name: choose another path",
+        _ => "; nothing acknowledged is lost: mend it and open again",
+    }
+}
+
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The system refused.
-    #[error("cannot {action} {file}: {source}")]
+    #[error("cannot {action} {file}: {source}{}", advice(.source))]
     Io {
         /// What was tried.
         action: &'static str,
