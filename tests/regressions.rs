@@ -15,7 +15,8 @@ use std::{
 };
 
 use annals::{
-    Annals, Append, NewEvent, Options, Position, ReadError, StreamId, StreamQuery, SyncPolicy,
+    Annals, Append, AppendError, EventId, NewEvent, Options, Position, ReadError, StreamId,
+    StreamQuery, SyncPolicy,
 };
 
 fn append(stream: &str, payload_bytes: usize) -> Append {
@@ -112,4 +113,22 @@ fn an_empty_log_takes_a_first_commit_of_any_size() {
     let events: Vec<_> =
         open().read_stream(&stream, StreamQuery::forward()).map(Result::unwrap).collect();
     assert_eq!(events.iter().map(|event| event.payload.len()).collect::<Vec<_>>(), [100 << 10, 10]);
+}
+
+/// Only the ids were compared: the same id for an event of another stream was answered with the
+/// first result, and the event was lost. Proves G11.
+#[test]
+fn an_id_that_is_used_for_something_else_is_refused() {
+    let annals = Annals::in_memory().unwrap();
+    let with_id = |stream: &str, event_type: &'static str| {
+        let stream = StreamId::new(stream).unwrap();
+        let event = NewEvent::new(stream, event_type, "x").unwrap();
+        Append::new().event(event.with_id(EventId::new([1; 16])))
+    };
+    let first = annals.append(&with_id("order-1", "Placed")).wait().unwrap();
+    assert_eq!(annals.append(&with_id("order-1", "Placed")).wait().unwrap(), first);
+    for other in [with_id("order-2", "Placed"), with_id("order-1", "Paid")] {
+        let error = annals.append(&other).wait().unwrap_err();
+        assert!(matches!(error, AppendError::IdInUse { .. }), "{error}");
+    }
 }
