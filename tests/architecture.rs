@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
         "wal",
         "",
         "atomic-wait crc32fast crossbeam-channel event-listener getrandom memmap2 parking_lot \
-         rustix thiserror",
+         rustix tempfile thiserror",
     ),
     ("index", "event", "crc32fast foldhash hashbrown parking_lot"),
     ("engine", "event index wal", "parking_lot smallvec thiserror tracing"),

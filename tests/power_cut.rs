@@ -29,6 +29,7 @@ use std::{
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use annals::{
@@ -444,6 +445,7 @@ fn child_that_appends_until_it_is_killed() {
     let Some(path) = env::var_os(CHILD) else { return };
     let policy = match env::var(CHILD_POLICY).as_deref() {
         Ok("never") => SyncPolicy::Never,
+        Ok("interval") => SyncPolicy::Interval(Duration::from_millis(5)),
         _ => SyncPolicy::Always,
     };
     let store = Options::new().segment_bytes(8 << 10).sync_policy(policy).open(path).unwrap();
@@ -482,7 +484,7 @@ fn kill_after(path: &Path, policy: &str, lines: u64) -> u64 {
 /// anything, has lost nothing that it said was acknowledged, whatever the policy.
 #[test]
 fn a_killed_process_loses_nothing() {
-    for policy in ["always", "never"] {
+    for policy in ["always", "interval", "never"] {
         let dir = tempfile::tempdir().unwrap();
         for round in 1..=15 {
             let last = kill_after(dir.path(), policy, round);

@@ -992,8 +992,8 @@ impl File for HookedFile {
     fn size(&self) -> io::Result<u64> {
         self.file.size()
     }
-    fn map(&self, len: u64) -> io::Result<Option<Map>> {
-        self.file.map(len)
+    fn map(&self, len: u64, access: Access) -> io::Result<Option<Map>> {
+        self.file.map(len, access)
     }
 }
 

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use annals_event::Position;
 use annals_index::Index;
-use annals_wal::{Directory, Disk, Log, LogOptions, Memory, OpenError};
+use annals_wal::{Directory, Disk, Log, LogOptions, Memory, OpenError, SyncPolicy};
 
 use crate::{annals::Annals, images, inner::Inner, options::Options, replay::Opening};
 
@@ -42,12 +42,13 @@ impl Options {
         self.open_on(Arc::new(disk))
     }
 
-    /// Makes a store in memory: the same code, without files. It is gone with its last handle.
+    /// Makes a store in memory: the same code, on files without names. It is gone with its last
+    /// handle. There is nothing to sync: its policy is [`SyncPolicy::Never`].
     ///
     /// # Errors
-    /// [`OpenError`], when no thread can be started.
+    /// [`OpenError`], when the system has no more memory or threads.
     pub fn in_memory(self) -> Result<Annals, OpenError> {
-        self.open_on(Arc::new(Memory::default()))
+        self.sync_policy(SyncPolicy::Never).open_on(Arc::new(Memory::default()))
     }
 
     /// Opens the store in a directory of one's own making: a simulated disk, say.

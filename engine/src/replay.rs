@@ -24,7 +24,7 @@ impl Opening<'_> {
     /// Goes on in a segment, unless it is the active one already.
     pub(crate) fn enter(&mut self, segment: u64, first: u64) {
         if self.index.active_segment() < segment {
-            self.without_image.push(self.index.roll(segment, Position::new(first)));
+            self.without_image.push(self.index.update().roll(segment, Position::new(first)));
         }
     }
 }
@@ -77,7 +77,7 @@ impl Replay for Opening<'_> {
             first: Position::new(frame.head.first_record),
             streams: &streams,
         };
-        self.index.add(&place, events.into_iter());
+        self.index.update().add(&place, events.into_iter());
         Ok(())
     }
 }

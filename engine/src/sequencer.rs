@@ -16,7 +16,7 @@ use std::{cell::RefCell, sync::Arc};
 use annals_event::{
     Append, Committed, Conflict, Encoder, EventId, Position, StreamId, Timestamp, Versions,
 };
-use annals_index::{CommitPlace, Head, SegmentPlaces, StreamNumber};
+use annals_index::{CommitPlace, Head, SegmentPlaces, StreamNumber, Update};
 use annals_wal::{Address, NewFrame, NotPushed, PushError, Ticket, body_checksum};
 
 use crate::{
@@ -75,9 +75,10 @@ fn append_with(inner: &Arc<Inner>, append: &Append, buffers: &mut Buffers) -> Pe
         Err(error) => return Pending::refused(error),
     };
     loop {
-        let sequenced = inner.sequencer.lock().sequence(inner, &draft);
+        let sequenced = inner.sequencer().sequence(inner, &draft);
         match sequenced {
             Ok(Sequenced::Done(pending, ended)) => {
+                inner.announce();
                 if let Some((places, next)) = ended {
                     images::make_soon(inner, places, next);
                 }
@@ -106,12 +107,21 @@ impl<'a> Draft<'a> {
         written.clear();
         written.extend(streams.map(|stream| inner.index.find(stream.as_str())));
         expected.clear();
-        let numbered = append.expectations.iter().enumerate();
-        expected.extend(numbered.map(|(at, (id, _))| (inner.index.find(id.as_str()), at)));
-        // The same stream twice says the same twice: one conflict is enough.
-        expected.sort_unstable();
-        expected.dedup_by(|(later, _), (first, _)| later.is_some() && later == first);
-        expected.sort_unstable_by_key(|(_, at)| *at);
+        for (at, (id, _)) in append.expectations.iter().enumerate() {
+            // Who expects something of the streams that it writes names them in the same order.
+            let same = encoder.streams().get(at).and_then(|stream| stream.stream(append));
+            let number = match same.filter(|same| same.is_same(id)) {
+                Some(_) => written.get(at).copied().flatten(),
+                None => inner.index.find(id.as_str()),
+            };
+            expected.push((number, at));
+        }
+        if expected.len() > 1 {
+            // The same stream twice says the same twice: one conflict is enough.
+            expected.sort_unstable();
+            expected.dedup_by(|(later, _), (first, _)| later.is_some() && later == first);
+            expected.sort_unstable_by_key(|(_, at)| *at);
+        }
         let body_checksum = body_checksum(buffers.encoder.body());
         let time = Timestamp(inner.options.environment.now_micros());
         Ok(Self { append, buffers, time, body_checksum })
@@ -123,7 +133,8 @@ impl Sequencer {
         if let Some(position) = find_known(inner, draft.append) {
             return Ok(Sequenced::Known(position));
         }
-        let conflicts = Self::conflicts(inner, draft);
+        let mut index = inner.index.update();
+        let conflicts = conflicts(inner, &index, draft);
         if !conflicts.is_empty() {
             let outcome = Err(AppendError::Conflict(Conflicts(conflicts)));
             // The versions that it conflicts with may not be durable: the answer waits for them.
@@ -133,7 +144,7 @@ impl Sequencer {
         let written = draft.buffers.encoder.streams().iter().zip(&draft.buffers.written);
         self.heads.extend(written.map(|(stream, known)| {
             let name = stream.stream(draft.append).map_or("", StreamId::as_str);
-            head(inner, *known, name)
+            head(inner, &index, *known, name)
         }));
         self.stamps.clear();
         self.stamps.extend(self.heads.iter().map(|head| head.version.get()));
@@ -150,15 +161,23 @@ impl Sequencer {
             Err(NotPushed::Failed(error)) => return Err(error.into()),
         };
         let first = Position::new(pushed.first_record);
-        let ended = pushed.sealed.map(|_| (inner.index.roll(pushed.address.segment, first), first));
-        self.add_to_index(inner, draft, pushed.address, first);
+        let ended = pushed.sealed.map(|_| (index.roll(pushed.address.segment, first), first));
+        self.add_to_index(inner, &mut index, draft, pushed.address, first);
+        drop(index);
         let committed = self.committed(draft, first);
         inner.raise(committed.last);
         Ok(Sequenced::Done(Pending::new(Ok(committed), pushed.ticket), ended))
     }
 
     /// Streams get their numbers only now: an append that is refused leaves nothing behind.
-    fn add_to_index(&mut self, inner: &Inner, draft: &Draft<'_>, at: Address, first: Position) {
+    fn add_to_index(
+        &mut self,
+        inner: &Inner,
+        index: &mut Update<'_>,
+        draft: &Draft<'_>,
+        at: Address,
+        first: Position,
+    ) {
         self.written.clear();
         for (stream, known) in draft.buffers.encoder.streams().iter().zip(&draft.buffers.written) {
             let number = known.or_else(|| Some(inner.index.intern(stream.stream(draft.append)?)));
@@ -167,21 +186,7 @@ impl Sequencer {
         let place =
             CommitPlace { segment: at.segment, offset: at.offset, first, streams: &self.written };
         let numbers = draft.buffers.encoder.stream_numbers();
-        inner.index.add(&place, numbers.zip(draft.append.events.iter().map(|event| event.id)));
-    }
-
-    /// Every expectation that does not hold.
-    fn conflicts(inner: &Inner, draft: &Draft<'_>) -> Vec<Conflict> {
-        let mut conflicts: Vec<Conflict> = Vec::new();
-        for (known, at) in &draft.buffers.expected {
-            let Some((stream, expected)) = draft.append.expectations.get(*at) else { continue };
-            let actual = head(inner, *known, stream.as_str()).version;
-            if !expected.holds(actual) {
-                let (stream, expected) = (stream.clone(), *expected);
-                conflicts.push(Conflict { stream, expected, actual });
-            }
-        }
-        conflicts
+        index.add(&place, numbers.zip(draft.append.events.iter().map(|event| event.id)));
     }
 
     /// The result of a commit whose streams were at `self.heads` before.
@@ -201,9 +206,23 @@ impl Sequencer {
 }
 
 /// Where a stream stands. One that was unknown before the lock may be known by now.
-fn head(inner: &Inner, known: Option<StreamNumber>, name: &str) -> Head {
+fn head(inner: &Inner, index: &Update<'_>, known: Option<StreamNumber>, name: &str) -> Head {
     let number = known.or_else(|| inner.index.find(name));
-    number.map_or_else(Head::default, |number| inner.index.head(number))
+    number.map_or_else(Head::default, |number| index.head(number))
+}
+
+/// Every expectation that does not hold.
+fn conflicts(inner: &Inner, index: &Update<'_>, draft: &Draft<'_>) -> Vec<Conflict> {
+    let mut conflicts: Vec<Conflict> = Vec::new();
+    for (known, at) in &draft.buffers.expected {
+        let Some((stream, expected)) = draft.append.expectations.get(*at) else { continue };
+        let actual = head(inner, index, *known, stream.as_str()).version;
+        if !expected.holds(actual) {
+            let (stream, expected) = (stream.clone(), *expected);
+            conflicts.push(Conflict { stream, expected, actual });
+        }
+    }
+    conflicts
 }
 
 /// Where an event lies that has one of the append's ids.

@@ -106,11 +106,10 @@ impl Encoder {
         let mut streams = Numbering::default();
         let mut types = Numbering::default();
         for (index, event) in events.iter().enumerate() {
-            let same = |use_: &StreamUse| {
-                let first = events.get(use_.first_event);
-                first.is_some_and(|e| e.stream.is_same(&event.stream) || e.stream == event.stream)
-            };
-            let stream = streams.find(&self.uses, same, || event.stream.clone());
+            let of = |use_: &StreamUse| events.get(use_.first_event).map(|first| &first.stream);
+            let alike = |use_: &StreamUse| of(use_).is_some_and(|s| s.is_same(&event.stream));
+            let same = |use_: &StreamUse| of(use_) == Some(&event.stream);
+            let stream = streams.find(&self.uses, alike, same, || event.stream.clone());
             let stream = stream.unwrap_or_else(|| {
                 self.uses.push(StreamUse { first_event: index, events: 0 });
                 self.uses.len() - 1
@@ -119,7 +118,7 @@ impl Encoder {
                 entry.events += 1;
             }
             let same = |first: &usize| events.get(*first).is_some_and(|e| kind(e) == kind(event));
-            let event_type = types.find(&self.types, same, || {
+            let event_type = types.find(&self.types, same, same, || {
                 (event.event_type.clone(), event.codec, event.schema_version)
             });
             let event_type = event_type.unwrap_or_else(|| {
@@ -140,7 +139,7 @@ fn kind(event: &NewEvent) -> (&EventType, CodecId, SchemaVersion) {
 /// Finds the number of a table's row: the last one used first, a few by looking, many by a map.
 struct Numbering<K> {
     last: usize,
-    map: HashMap<K, usize>,
+    map: Option<HashMap<K, usize>>,
 }
 
 /// Tables up to this length are searched without a map.
@@ -148,26 +147,28 @@ const SEARCHED_ROWS_MAX: usize = 16;
 
 impl<K> Default for Numbering<K> {
     fn default() -> Self {
-        Self { last: 0, map: HashMap::new() }
+        Self { last: 0, map: None }
     }
 }
 
 impl<K: Eq + std::hash::Hash> Numbering<K> {
-    /// The number of the row that is `same`. `None`: the caller adds it as the next row.
+    /// The number of the row that is `same`. `None`: the caller adds it as the next row. Rows that
+    /// are `alike` are the same, and that is cheaper to see.
     fn find<T>(
         &mut self,
         rows: &[T],
+        alike: impl Fn(&T) -> bool,
         same: impl Fn(&T) -> bool,
         key: impl FnOnce() -> K,
     ) -> Option<usize> {
-        if rows.get(self.last).is_some_and(&same) {
+        if rows.get(self.last).is_some_and(&alike) {
             return Some(self.last);
         }
         let early = rows.get(..SEARCHED_ROWS_MAX).unwrap_or(rows);
-        let mut found = early.iter().position(same);
+        let mut found = early.iter().position(alike).or_else(|| early.iter().position(same));
         if found.is_none() && rows.len() >= SEARCHED_ROWS_MAX {
             // Rows beyond the searched ones are all in the map.
-            found = match self.map.entry(key()) {
+            found = match self.map.get_or_insert_default().entry(key()) {
                 std::collections::hash_map::Entry::Occupied(entry) => Some(*entry.get()),
                 std::collections::hash_map::Entry::Vacant(entry) => {
                     entry.insert(rows.len());

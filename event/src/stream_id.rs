@@ -33,7 +33,7 @@ impl StreamId {
     }
 
     /// Whether both are the same allocation: a quick yes, never a no.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }

@@ -3,24 +3,14 @@
 use std::{ops::RangeInclusive, sync::Arc};
 
 use annals_event::{EventId, Position, StreamId, StreamVersion};
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 
 use crate::{
     image::Image,
-    names::{self, Names, StreamNumber},
-    places::{Place, SegmentPlaces, StreamPlaces, lengthen},
+    names::{Names, StreamNumber},
+    places::{Place, SegmentPlaces, lengthen},
+    state::{CommitPlace, Head, State},
 };
-
-/// Where a stream stands.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Head {
-    /// How many events it has, sequenced ones included.
-    pub version: StreamVersion,
-    /// The position of its last event.
-    pub last: Position,
-    /// The number of the last segment that has events of it; 0 if none has.
-    last_segment: u64,
-}
 
 /// The events of a stream in one segment: versions `base + 1` to `base + count`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,19 +21,6 @@ pub struct Run {
     pub base: StreamVersion,
     /// How many events it has there.
     pub count: u64,
-}
-
-/// A commit's place and events, for [`Index::add`].
-#[derive(Debug)]
-pub struct CommitPlace<'a> {
-    /// The number of the segment that its frame is in.
-    pub segment: u64,
-    /// The offset of its frame, in bytes.
-    pub offset: u64,
-    /// The position of its first event.
-    pub first: Position,
-    /// The streams it writes to.
-    pub streams: &'a [StreamNumber],
 }
 
 /// How large the index is; for people.
@@ -67,13 +44,6 @@ pub struct Index {
     sealed: RwLock<Vec<Sealed>>,
 }
 
-#[derive(Debug)]
-struct State {
-    /// By stream number; streams that only have a number are missing at the end.
-    heads: Vec<Head>,
-    active: SegmentPlaces,
-}
-
 #[derive(Debug, Clone)]
 enum Sealed {
     /// The image is not written yet.
@@ -81,18 +51,36 @@ enum Sealed {
     Image(Arc<Image>),
 }
 
-impl State {
-    fn head(&self, stream: StreamNumber) -> Head {
-        self.heads.get(names::index(stream)).copied().unwrap_or_default()
+/// The index while a commit is checked and added: nothing of it changes in between.
+#[derive(Debug)]
+pub struct Update<'a> {
+    index: &'a Index,
+    state: RwLockWriteGuard<'a, State>,
+}
+
+impl Update<'_> {
+    /// Where a stream stands, sequenced events included.
+    pub fn head(&self, stream: StreamNumber) -> Head {
+        self.state.head(stream)
     }
 
-    fn head_mut(&mut self, stream: StreamNumber) -> &mut Head {
-        let index = names::index(stream);
-        if index >= self.heads.len() {
-            self.heads.resize(index + 1, Head::default());
-        }
-        #[expect(clippy::indexing_slicing, reason = "the list was made long enough")]
-        &mut self.heads[index]
+    /// Adds a commit. `events` has, for each event in order, which of the commit's streams it
+    /// belongs to and its id, if the caller gave one.
+    pub fn add(
+        &mut self,
+        commit: &CommitPlace<'_>,
+        events: impl Iterator<Item = (usize, Option<EventId>)>,
+    ) {
+        self.state.add(commit, events);
+    }
+
+    /// The next commit is the first of a new segment. Returns the places of the one that ended,
+    /// to make its image from.
+    pub fn roll(&mut self, segment: u64, first: Position) -> Arc<SegmentPlaces> {
+        let ended = std::mem::replace(&mut self.state.active, SegmentPlaces::new(segment, first));
+        let ended = Arc::new(ended);
+        self.index.sealed.write().push(Sealed::Memory(ended.clone()));
+        ended
     }
 }
 
@@ -136,42 +124,9 @@ impl Index {
         found
     }
 
-    /// Adds a commit. `events` has, for each event in order, which of the commit's streams it
-    /// belongs to and its id, if the caller gave one.
-    pub fn add(
-        &self,
-        commit: &CommitPlace<'_>,
-        events: impl Iterator<Item = (usize, Option<EventId>)>,
-    ) {
-        let mut state = self.state.write();
-        for (index, (stream, id)) in events.enumerate() {
-            let Some(stream) = commit.streams.get(stream) else { continue };
-            let position = commit.first.plus(wide(index));
-            let place = state.active.shorten(position, commit.offset);
-            let before = state.head(*stream);
-            let places = state.active.streams.entry(*stream).or_insert_with(|| StreamPlaces {
-                base: before.version.get(),
-                previous_segment: before.last_segment,
-                places: Vec::new(),
-            });
-            places.places.push(place);
-            if let Some(id) = id {
-                state.active.ids.insert(id, position);
-            }
-            let last_segment = commit.segment;
-            let version = before.version.next();
-            *state.head_mut(*stream) = Head { version, last: position, last_segment };
-        }
-    }
-
-    /// The next commit is the first of a new segment. Returns the places of the one that ended,
-    /// to make its image from.
-    pub fn roll(&self, segment: u64, first: Position) -> Arc<SegmentPlaces> {
-        let mut state = self.state.write();
-        let ended = std::mem::replace(&mut state.active, SegmentPlaces::new(segment, first));
-        let ended = Arc::new(ended);
-        self.sealed.write().push(Sealed::Memory(ended.clone()));
-        ended
+    /// The index as the one sees it who adds to it; readers wait meanwhile.
+    pub fn update(&self) -> Update<'_> {
+        Update { index: self, state: self.state.write() }
     }
 
     /// Uses an image from now on, instead of the places in memory that it was made from.
@@ -207,6 +162,7 @@ impl Index {
                 version: StreamVersion::new(entry.base + entry.count),
                 last: entry.last,
                 last_segment: image.segment(),
+                slot: 0,
             };
         }
         state.active = SegmentPlaces::new(image.segment() + 1, image.next_position());
@@ -354,7 +310,7 @@ impl Index {
     pub fn stats(&self) -> IndexStats {
         let state = self.state.read();
         let count = |places: &SegmentPlaces| -> usize {
-            places.streams.values().map(|stream| stream.places.len()).sum()
+            places.streams.iter().map(|(_, stream)| stream.places.len()).sum()
         };
         let sealed = self.sealed.read();
         let in_memory = sealed.iter().filter_map(|segment| match segment {
@@ -377,7 +333,7 @@ fn clamp(number: u64) -> usize {
 }
 
 fn in_memory(places: &SegmentPlaces, stream: StreamNumber) -> Option<(u64, u64, u64)> {
-    let found = places.streams.get(&stream)?;
+    let found = places.get(stream)?;
     Some((found.base, wide(found.places.len()), found.previous_segment))
 }
 
@@ -387,7 +343,7 @@ fn copy(
     range: std::ops::Range<usize>,
     out: &mut Vec<Place>,
 ) {
-    let found = places.streams.get(&stream);
+    let found = places.get(stream);
     let found = found.and_then(|found| found.places.get(range)).unwrap_or_default();
     out.extend(found.iter().map(|place| lengthen(places.segment, places.first, *place)));
 }

@@ -8,8 +8,10 @@ mod image;
 mod index;
 mod names;
 mod places;
+mod state;
 
 pub use image::{Image, ImageBytes, ImageEntry, ImageFault, ImageSource};
-pub use index::{CommitPlace, Head, Index, IndexStats, Run};
+pub use index::{Index, IndexStats, Run, Update};
 pub use names::StreamNumber;
 pub use places::{Place, SegmentPlaces};
+pub use state::{CommitPlace, Head};

@@ -44,14 +44,40 @@ pub(crate) struct StreamPlaces {
 pub struct SegmentPlaces {
     pub(crate) segment: u64,
     pub(crate) first: Position,
-    /// Keyed by numbers that this process gave out: nobody can choose them.
-    pub(crate) streams: HashMap<StreamNumber, StreamPlaces, FixedState>,
+    pub(crate) streams: Vec<(StreamNumber, StreamPlaces)>,
+    /// Where a stream is in `streams`. Keyed by numbers that this process gave out: nobody can
+    /// choose them.
+    slots: HashMap<StreamNumber, u32, FixedState>,
     pub(crate) ids: HashMap<EventId, Position, FixedState>,
 }
 
 impl SegmentPlaces {
     pub(crate) fn new(segment: u64, first: Position) -> Self {
-        Self { segment, first, streams: HashMap::default(), ids: HashMap::default() }
+        let (slots, ids) = (HashMap::default(), HashMap::default());
+        Self { segment, first, streams: Vec::new(), slots, ids }
+    }
+
+    /// The events of a stream here, if it has any.
+    pub(crate) fn get(&self, stream: StreamNumber) -> Option<&StreamPlaces> {
+        self.at(*self.slots.get(&stream)?)
+    }
+
+    /// The events of the stream in this slot.
+    pub(crate) fn at(&self, slot: u32) -> Option<&StreamPlaces> {
+        self.streams.get(wide(slot)).map(|(_, places)| places)
+    }
+
+    /// As [`SegmentPlaces::at`], to add to.
+    pub(crate) fn at_mut(&mut self, slot: u32) -> Option<&mut StreamPlaces> {
+        self.streams.get_mut(wide(slot)).map(|(_, places)| places)
+    }
+
+    /// Gives a stream that has no events here yet a slot.
+    pub(crate) fn begin(&mut self, stream: StreamNumber, places: StreamPlaces) -> u32 {
+        let slot = u32::try_from(self.streams.len()).unwrap_or(u32::MAX);
+        self.streams.push((stream, places));
+        self.slots.insert(stream, slot);
+        slot
     }
 
     /// The number of the segment.
@@ -61,7 +87,7 @@ impl SegmentPlaces {
 
     /// How many events of a stream lie up to a position.
     pub(crate) fn count_up_to(&self, stream: StreamNumber, position: Position) -> u64 {
-        let places = self.streams.get(&stream).map_or(&[][..], |stream| &stream.places);
+        let places = self.get(stream).map_or(&[][..], |stream| &stream.places);
         let visible =
             |place: &PlaceInSegment| self.first.plus(u64::from(place.position)) <= position;
         u64::try_from(places.partition_point(visible)).unwrap_or(u64::MAX)
@@ -75,6 +101,11 @@ impl SegmentPlaces {
             offset: u32::try_from(offset / 8).unwrap_or(u32::MAX),
         }
     }
+}
+
+#[expect(clippy::as_conversions, reason = "u32 to usize, which has 64 bits here")]
+const fn wide(slot: u32) -> usize {
+    slot as usize
 }
 
 /// A place as readers want it.

@@ -107,7 +107,7 @@ impl File for SimFile {
         result
     }
 
-    fn map(&self, _len: u64) -> io::Result<Option<Map>> {
+    fn map(&self, _len: u64, _access: Access) -> io::Result<Option<Map>> {
         Ok(None)
     }
 }
@@ -224,7 +224,7 @@ mod tests {
         assert!(file.write_at(OFFSET_MAX, b"x").is_err());
         file.write_at(OFFSET_MAX - 1, b"x").unwrap();
         assert_eq!(file.size().unwrap(), OFFSET_MAX);
-        assert!(file.map(0).unwrap().is_none());
+        assert!(file.map(0, Access::Write).unwrap().is_none());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The helper thread: work that no caller waits for.
+//! Helper threads: work that no caller waits for.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    pub(crate) fn start(threads: Threads) -> io::Result<Self> {
+    pub(crate) fn start(name: &str, threads: Threads) -> io::Result<Self> {
         let (mut jobs, mut thread) = (None, None);
         if threads == Threads::Background {
             let (sender, receiver) = crossbeam_channel::unbounded::<Job>();
@@ -33,7 +33,7 @@ impl Background {
                     drop(catch_unwind(AssertUnwindSafe(job)));
                 }
             };
-            thread = Some(thread::Builder::new().name("annals-helper".into()).spawn(run)?);
+            thread = Some(thread::Builder::new().name(name.into()).spawn(run)?);
             jobs = Some(sender);
         }
         Ok(Self { jobs: Mutex::new(jobs), thread: Mutex::new(thread), threads })

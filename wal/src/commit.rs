@@ -49,11 +49,29 @@ pub(crate) struct Shared {
     pub(crate) tail: Mutex<Tail>,
     pub(crate) watermark: Watermark,
     pub(crate) preparer: Arc<Preparer>,
-    pub(crate) background: Background,
+    pub(crate) helpers: Helpers,
     /// Whoever holds it writes; nobody else does.
     pub(crate) writer: Mutex<Writer>,
     pub(crate) flusher: Flusher,
     pub(crate) counters: Counters,
+}
+
+/// The helper threads. An append may have to wait for a segment, but never for other jobs.
+#[derive(Debug)]
+pub(crate) struct Helpers {
+    /// Prepares segments.
+    pub(crate) preparing: Background,
+    /// Does what the log's owner wants.
+    pub(crate) jobs: Background,
+}
+
+impl Helpers {
+    pub(crate) fn start(threads: Threads) -> io::Result<Self> {
+        Ok(Self {
+            preparing: Background::start("annals-preparer", threads)?,
+            jobs: Background::start("annals-helper", threads)?,
+        })
+    }
 }
 
 /// What only the leader knows.
@@ -71,7 +89,7 @@ impl Shared {
         directory: Arc<dyn Directory>,
         options: LogOptions,
         recovered: Recovered,
-        background: Background,
+        helpers: Helpers,
     ) -> Self {
         let Recovered { segments, end, .. } = recovered;
         #[expect(clippy::indexing_slicing, reason = "recovery opens or makes at least one segment")]
@@ -88,18 +106,20 @@ impl Shared {
             gathering: Vec::new(),
             in_flight: Arc::default(),
             spare: Vec::new(),
+            stamped: Vec::new(),
             closed: false,
+            has_asked: false,
             segment: segment.clone(),
         };
         Self {
             log_id: segment.header.log_id,
             watermark: Watermark::new(end.next_record - 1),
-            preparer: Arc::new(Preparer::new(directory.clone(), options.read_mode)),
+            preparer: Arc::new(Preparer::new(directory.clone(), &options)),
             directory,
             options,
             segments: RwLock::new(segments),
             tail: Mutex::new(tail),
-            background,
+            helpers,
             writer: Mutex::new(Writer { durable, unsynced: None }),
             flusher: Flusher::default(),
             counters: Counters::default(),
@@ -151,8 +171,9 @@ impl Shared {
             Ok(()) => {
                 let Group { number, parts, last_record } = group;
                 drop(parts);
-                self.tail.lock().written(writer.durable);
+                // Before `written`, which lets frames go to their file at once and be seen.
                 self.watermark.publish(number, last_record);
+                self.tail.lock().written(writer.durable);
             }
             Err(failure) => self.watermark.fail(failure),
         }
@@ -196,6 +217,8 @@ impl Shared {
     fn sync(&self, writer: &mut Writer) -> Result<(), Failure> {
         let Some((segment, end)) = writer.unsynced.take() else { return Ok(()) };
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
+        let is_same = writer.durable.segment == segment.header.segment;
+        segment.withdraw(if is_same { writer.durable.offset } else { 0 }..end);
         let synced = segment.file().and_then(|file| file.sync_data());
         synced.map_err(|error| segment.failure("sync", error))?;
         writer.durable = Address { segment: segment.header.segment, offset: end };
@@ -205,6 +228,12 @@ impl Shared {
     /// Syncs what is written, under the policies that acknowledge before.
     pub(crate) fn sync_now(&self) {
         let mut writer = self.writer.lock();
+        let segment = self.tail.lock().segment.clone();
+        let end = Address { segment: segment.header.segment, offset: segment.written() };
+        // Frames that went to their file at once were not written by this writer.
+        if end > writer.durable && end.offset > 0 {
+            writer.unsynced = Some((segment, end.offset));
+        }
         if self.watermark.failure().is_none() {
             match self.sync(&mut writer) {
                 Ok(()) => self.tail.lock().durable = writer.durable,

@@ -14,9 +14,10 @@ use std::{
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::{
+    access::Access,
     map::Map,
     num::to_usize,
-    storage::{Access, Directory, File, LockError, WriterLock},
+    storage::{Directory, File, LockError, WriterLock},
 };
 
 /// The file that the writer of a directory holds locked. It is never removed: a removed lock
@@ -28,6 +29,8 @@ const LOCK: &str = "annals.lock";
 pub struct Disk {
     directory: OwnedFd,
     path: PathBuf,
+    /// What its files may be mapped for.
+    map_access: Access,
 }
 
 impl Disk {
@@ -58,7 +61,10 @@ impl Disk {
     /// # Errors
     /// As the system says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { directory: open_directory(path)?, path: path.to_owned() })
+        let directory = open_directory(path)?;
+        let map_access =
+            if overwrites_in_place(&directory)? { Access::Write } else { Access::Read };
+        Ok(Self { directory, path: path.to_owned(), map_access })
     }
 
     fn open_file(&self, name: &str, flags: OFlags) -> io::Result<DiskFile> {
@@ -70,7 +76,7 @@ impl Disk {
             let what = format!("{} is not a regular file", self.display(name));
             return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
         }
-        Ok(DiskFile(file))
+        Ok(DiskFile { file, map_access: self.map_access, is_unnamed: false })
     }
 }
 
@@ -87,7 +93,7 @@ fn open_directory(path: &Path) -> io::Result<OwnedFd> {
 
 impl Directory for Disk {
     fn lock(&self) -> Result<Box<dyn WriterLock>, LockError> {
-        let DiskFile(mut file) = self.open_file(LOCK, OFlags::CREATE | OFlags::RDWR)?;
+        let DiskFile { mut file, .. } = self.open_file(LOCK, OFlags::CREATE | OFlags::RDWR)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -143,29 +149,75 @@ impl Directory for Disk {
     }
 }
 
+/// Whether a page of a file that was written before can be written again without any new room.
+/// Where that is not known, a mapping is not written to: `ENOSPC` would end the process.
+#[cfg(target_os = "linux")]
+fn overwrites_in_place(directory: &OwnedFd) -> io::Result<bool> {
+    // ext2 to ext4, XFS, tmpfs: statfs(2) has the numbers.
+    const IN_PLACE: [u64; 3] = [0xEF53, 0x5846_5342, 0x0102_1994];
+    let kind = rustix::fs::fstatfs(directory)?.f_type;
+    Ok(u64::try_from(kind).is_ok_and(|kind| IN_PLACE.contains(&kind)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn overwrites_in_place(_directory: &OwnedFd) -> io::Result<bool> {
+    Ok(false)
+}
+
 /// A file of the file system.
 #[derive(Debug)]
-struct DiskFile(fs::File);
+pub(crate) struct DiskFile {
+    file: fs::File,
+    map_access: Access,
+    is_unnamed: bool,
+}
+
+impl DiskFile {
+    /// A file without a name, in memory where the system can do that: it is gone when it is
+    /// dropped.
+    pub(crate) fn unnamed() -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        let file = {
+            let flags = rustix::fs::MemfdFlags::CLOEXEC;
+            fs::File::from(rustix::fs::memfd_create("annals", flags)?)
+        };
+        #[cfg(not(target_os = "linux"))]
+        let file = tempfile::tempfile()?;
+        Ok(Self { file, map_access: Access::Write, is_unnamed: true })
+    }
+}
 
 impl File for DiskFile {
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        self.0.read_at(out, offset)
+        self.file.read_at(out, offset)
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write_at(bytes, offset)
+        self.file.write_at(bytes, offset)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
+    }
+
+    fn extend(&self, len: u64) -> io::Result<bool> {
+        if self.is_unnamed {
+            self.file.set_len(len)?;
+        }
+        Ok(self.is_unnamed)
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
-    fn map(&self, len: u64) -> io::Result<Option<Map>> {
-        Map::new(&self.0, to_usize(len)).map(Some)
+    fn map(&self, len: u64, access: Access) -> io::Result<Option<Map>> {
+        let access = if self.map_access == Access::Read { Access::Read } else { access };
+        let map = Map::new(&self.file, to_usize(len), access)?;
+        if self.is_unnamed && access == Access::Write {
+            map.populate()?;
+        }
+        Ok(Some(map))
     }
 }
 

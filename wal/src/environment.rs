@@ -43,8 +43,8 @@ impl Environment for SystemEnvironment {
 /// Who does the work that no caller waits for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Threads {
-    /// Two helper threads per log: one writes groups for callers that do not block, one prepares
-    /// segments.
+    /// Three helper threads per log: one writes groups for callers that do not block, one prepares
+    /// segments, one does what the log's owner wants.
     #[default]
     Background,
     /// The caller, at once: nothing runs concurrently unless callers do. For simulations, where

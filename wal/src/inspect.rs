@@ -9,6 +9,7 @@
 use std::{io, sync::Arc};
 
 use crate::{
+    access::Access,
     error::OpenError,
     format::{FrameKind, Header, SEGMENT_BYTES_MAX},
     frame::FrameView,
@@ -17,7 +18,7 @@ use crate::{
     recovery::TornTail,
     scan::{End, Scan},
     segment::Segment,
-    storage::{self, Access, Directory, File},
+    storage::{self, Directory, File},
 };
 
 /// The file of a segment, as it was found.

@@ -2,6 +2,7 @@
 //!
 //! `docs/format.md` is the specification of the bytes.
 
+mod access;
 mod address;
 mod background;
 mod commit;
@@ -30,6 +31,7 @@ mod tail;
 mod ticket;
 mod watermark;
 
+pub use access::Access;
 pub use address::Address;
 pub use disk::Disk;
 pub use environment::{Environment, SystemEnvironment, Threads};
@@ -46,6 +48,6 @@ pub use reader::{Pattern, Reader};
 pub use recovery::{Replay, TornTail};
 pub use sidecar::Sidecar;
 pub use stats::LogStats;
-pub use storage::{Access, Directory, File, LockError, WriterLock};
+pub use storage::{Directory, File, LockError, WriterLock};
 pub use tail::NewFrame;
 pub use ticket::Ticket;

@@ -14,8 +14,7 @@ use parking_lot::Mutex;
 
 use crate::{
     address::Address,
-    background::Background,
-    commit::{self, Shared},
+    commit::{self, Helpers, Shared},
     environment::Threads,
     error::{Failure, OpenError, PushError},
     format::{FrameKind, Header},
@@ -91,10 +90,10 @@ impl Log {
         let recovered = Recovery { directory: &directory, options: &options }.run(replay)?;
         let torn = recovered.torn.clone();
         let threads = options.threads;
-        let start = || io::Result::Ok((Background::start(threads)?, directory.display("")));
-        let (background, path) =
+        let start = || io::Result::Ok((Helpers::start(threads)?, directory.display("")));
+        let (helpers, path) =
             start().map_err(io_error("start a thread for", directory.display("")))?;
-        let shared = Arc::new(Shared::new(directory, options, recovered, background));
+        let shared = Arc::new(Shared::new(directory, options, recovered, helpers));
         let flusher = match threads {
             Threads::Inline => None,
             Threads::Background => {
@@ -123,18 +122,24 @@ impl Log {
         }
         let sealed = if tail.fits(frame) { None } else { self.roll(&mut tail, frame)? };
         let first_record = tail.next_record;
-        let address = tail.put(frame);
-        let group = tail.group;
+        let (address, is_through) = tail.put(frame);
+        let ticket = if is_through {
+            shared.watermark.show(tail.next_record - 1);
+            Ticket::ended()
+        } else {
+            Ticket::new(shared.clone(), tail.group)
+        };
         let is_much = tail.gathered_bytes() >= FLUSH_BYTES;
-        let next = tail.is_half_full().then_some(tail.segment.header.segment + 1);
+        let next = tail
+            .wants_next(shared.options.segment_bytes)
+            .then_some(tail.segment.header.segment + 1);
         drop(tail);
         if let Some(number) = next {
-            shared.preparer.request(&shared.background, shared.options.capacity(number));
+            shared.preparer.request(&shared.helpers.preparing, shared.options.capacity(number));
         }
         if is_much && shared.options.threads == Threads::Background {
             shared.flush_soon();
         }
-        let ticket = Ticket::new(shared.clone(), group);
         Ok(Pushed { address, first_record, ticket, sealed })
     }
 
@@ -167,7 +172,7 @@ impl Log {
             return Err(PushError::TooLarge);
         }
         let shared = &self.shared;
-        shared.preparer.wait(&shared.background, capacity).map_err(|failure| {
+        shared.preparer.wait(&shared.helpers.preparing, capacity).map_err(|failure| {
             let is_closed = shared.tail.lock().closed;
             if is_closed { PushError::Closed } else { PushError::NoRoom(failure) }
         })
@@ -183,6 +188,12 @@ impl Log {
     /// The last record that may be seen: the watermark.
     pub fn durable(&self) -> u64 {
         self.shared.watermark.record()
+    }
+
+    /// Wakes those who wait for the watermark, for who knows that it may be seen higher now.
+    /// Without any lock held: a waker may run anything.
+    pub fn announce(&self) {
+        self.shared.watermark.rose.notify(usize::MAX);
     }
 
     /// The record that the next frame begins with.
@@ -272,7 +283,7 @@ impl Log {
 
     /// Runs a job on the log's helper thread. Says whether it does: not after closing.
     pub fn in_background(&self, job: impl FnOnce() + Send + 'static) -> bool {
-        self.shared.background.run(job)
+        self.shared.helpers.jobs.run(job)
     }
 
     /// What the log did and takes.
@@ -339,7 +350,8 @@ impl Log {
 
     fn stop_threads(&self) {
         self.shared.preparer.stop();
-        self.shared.background.stop();
+        self.shared.helpers.preparing.stop();
+        self.shared.helpers.jobs.stop();
         self.shared.preparer.discard_ready();
         self.shared.flusher.stop();
         let flusher = self.flusher.lock().take();

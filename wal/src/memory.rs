@@ -1,4 +1,5 @@
-//! A directory in memory: for logs that need not outlive the process.
+//! A directory in memory: for logs that need not outlive the process. Its files are files of the
+//! system without names, so that they can be mapped as those of a disk are.
 
 use std::{
     collections::BTreeMap,
@@ -9,12 +10,12 @@ use std::{
     },
 };
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 
 use crate::{
-    map::Map,
-    num::{to_u64, to_usize},
-    storage::{Access, Directory, File, LockError, WriterLock},
+    access::Access,
+    disk::DiskFile,
+    storage::{Directory, File, LockError, WriterLock},
 };
 
 /// A directory in memory. Clones are the same directory.
@@ -23,7 +24,7 @@ pub struct Memory(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    files: Mutex<BTreeMap<String, Arc<MemoryFile>>>,
+    files: Mutex<BTreeMap<String, Arc<DiskFile>>>,
     locked: Arc<AtomicBool>,
 }
 
@@ -45,7 +46,7 @@ impl Directory for Memory {
         if files.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let file = Arc::new(MemoryFile::default());
+        let file = Arc::new(DiskFile::unnamed()?);
         files.insert(name.to_owned(), file.clone());
         Ok(file)
     }
@@ -83,56 +84,5 @@ impl WriterLock for MemoryLock {}
 impl Drop for MemoryLock {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
-    }
-}
-
-#[derive(Debug, Default)]
-struct MemoryFile(RwLock<Content>);
-
-/// The bytes up to the last one that is not zero, and the size: a prepared segment takes no
-/// memory.
-#[derive(Debug, Default)]
-struct Content {
-    bytes: Vec<u8>,
-    size: u64,
-}
-
-impl File for MemoryFile {
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
-        let content = self.0.read();
-        let len = to_usize(content.size.saturating_sub(offset)).min(out.len());
-        let (out, _) = out.split_at_mut_checked(len).unwrap_or_default();
-        let stored = content.bytes.get(to_usize(offset)..).unwrap_or_default();
-        let (front, back) = out.split_at_mut(stored.len().min(len));
-        front.copy_from_slice(stored.get(..front.len()).unwrap_or_default());
-        back.fill(0);
-        Ok(len)
-    }
-
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
-        let mut content = self.0.write();
-        let (start, end) = (to_usize(offset), to_usize(offset) + bytes.len());
-        content.size = content.size.max(to_u64(end));
-        if start >= content.bytes.len() && bytes.iter().all(|byte| *byte == 0) {
-            return Ok(bytes.len());
-        }
-        let len = content.bytes.len().max(end);
-        content.bytes.resize(len, 0);
-        if let Some(target) = content.bytes.get_mut(start..end) {
-            target.copy_from_slice(bytes);
-        }
-        Ok(bytes.len())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.read().size)
-    }
-
-    fn map(&self, _len: u64) -> io::Result<Option<Map>> {
-        Ok(None)
     }
 }

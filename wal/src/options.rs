@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    access::Access,
     environment::{Environment, SystemEnvironment, Threads},
     error::OpenError,
     format::{FRAMES_START, SEGMENT_BYTES_MAX},
@@ -89,6 +90,15 @@ impl LogOptions {
             return Err(OpenError::Options { what: what.to_owned() });
         }
         Ok(())
+    }
+
+    /// What the segment at the end of the log is mapped for. Who must sync anyway writes groups
+    /// with a system call: through a mapping, each page costs a fault before each sync.
+    pub(crate) fn map_access(&self) -> Access {
+        match self.sync_policy {
+            SyncPolicy::Always => Access::Read,
+            SyncPolicy::Interval(_) | SyncPolicy::Never => Access::Write,
+        }
     }
 
     /// The size of segment `number`, from 1, in whole pages.

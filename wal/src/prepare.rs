@@ -14,23 +14,24 @@ use std::{
 use parking_lot::{Condvar, Mutex};
 
 use crate::{
+    access::Access,
     background::Background,
     error::Failure,
     map::Map,
     num::to_usize,
-    options::ReadMode,
+    options::{LogOptions, ReadMode},
     storage::{self, Directory, File},
 };
 
 /// Names of prepared files end with this; whatever bears it at opening is left over.
 pub(crate) const SUFFIX: &str = ".prepared";
 
-/// Zeroes are written in pieces of this size: larger ones leave large folios in the page cache,
-/// which make each later small sync slower.
-const FILL_BYTES: usize = 8 << 10;
+/// Zeroes, written in pieces of this size. It decides the size of the page cache's folios, and so
+/// what later writes, faults and syncs cost: `docs/design.md` has the figures.
+static ZEROES: [u8; 256 << 10] = [0; 256 << 10];
 
 /// Zeroes are synced in steps of this size, so that no commit waits behind a whole segment.
-const SYNC_BYTES: u64 = 4 << 20;
+const SYNC_BYTES: u64 = 1 << 20;
 
 /// A file of zeroes, durable but for its name.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub(crate) struct Prepared {
 pub(crate) struct Preparer {
     directory: Arc<dyn Directory>,
     read_mode: ReadMode,
+    map_access: Access,
     slot: Mutex<Slot>,
     changed: Condvar,
     stopping: AtomicBool,
@@ -63,10 +65,11 @@ enum Slot {
 }
 
 impl Preparer {
-    pub(crate) fn new(directory: Arc<dyn Directory>, read_mode: ReadMode) -> Self {
+    pub(crate) fn new(directory: Arc<dyn Directory>, options: &LogOptions) -> Self {
         Self {
             directory,
-            read_mode,
+            read_mode: options.read_mode,
+            map_access: options.map_access(),
             slot: Mutex::default(),
             changed: Condvar::new(),
             stopping: AtomicBool::new(false),
@@ -193,18 +196,20 @@ impl Preparer {
         let file = self.directory.create(name)?;
         self.fill(&*file, capacity)?;
         let map = match self.read_mode {
-            ReadMode::Map => file.map(capacity)?,
+            ReadMode::Map => file.map(capacity, self.map_access)?,
             ReadMode::Pread => None,
         };
         Ok(Prepared { name: name.to_owned(), file, map, capacity })
     }
 
     fn fill(&self, file: &dyn File, capacity: u64) -> io::Result<()> {
-        let zeroes = [0; FILL_BYTES];
+        if file.extend(capacity)? {
+            return Ok(());
+        }
         let mut offset = 0;
         while offset < capacity {
-            let len = to_usize(capacity - offset).min(FILL_BYTES);
-            storage::write_all(file, offset, zeroes.get(..len).unwrap_or_default())?;
+            let len = to_usize(capacity - offset).min(ZEROES.len());
+            storage::write_all(file, offset, ZEROES.get(..len).unwrap_or_default())?;
             offset += crate::num::to_u64(len);
             if offset.is_multiple_of(SYNC_BYTES) || offset == capacity {
                 file.sync_data()?;

@@ -14,6 +14,7 @@
 use std::{io, sync::Arc};
 
 use crate::{
+    access::Access,
     address::Address,
     error::OpenError,
     format::{FRAMES_START, FrameKind, HEAD_LEN, Head, Header},
@@ -24,7 +25,7 @@ use crate::{
     prepare::{self, Preparer},
     scan::{End, Scan},
     segment::Segment,
-    storage::{self, Access, Directory},
+    storage::{self, Directory},
 };
 
 /// What the log's owner does with what is found at opening.
@@ -136,7 +137,7 @@ impl Recovery<'_> {
         let temporary = format!("{name}{}", prepare::SUFFIX);
         let mut page = vec![0; to_usize(FRAMES_START)];
         header.encode(&mut page);
-        let prepared = Preparer::new(self.directory.clone(), self.options.read_mode)
+        let prepared = Preparer::new(self.directory.clone(), self.options)
             .make(&temporary, capacity)
             .map_err(self.failed("prepare", &temporary))?;
         let write = || {
@@ -187,7 +188,13 @@ impl Recovery<'_> {
         let file = self.directory.open(&name, access).map_err(self.failed("open", &name))?;
         let header = read_header(&*file, self.directory.display(&name), first_record)?;
         let map = match self.options.read_mode {
-            ReadMode::Map => file.map(header.capacity).map_err(self.failed("map", &name))?,
+            ReadMode::Map => {
+                let access = match access {
+                    Access::Write => self.options.map_access(),
+                    Access::Read => Access::Read,
+                };
+                file.map(header.capacity, access).map_err(self.failed("map", &name))?
+            }
             ReadMode::Pread => None,
         };
         Ok(Segment::new(header, self.directory.display(&name), file, map))

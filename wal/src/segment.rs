@@ -37,6 +37,8 @@ pub(crate) struct Segment {
     /// Whether a larger one with the same number took its place while it was empty.
     replaced: AtomicBool,
     waypoints: RwLock<Vec<Waypoint>>,
+    /// The next frame from this offset on gets a waypoint.
+    next_waypoint: AtomicU64,
 }
 
 /// A frame's first record and offset.
@@ -57,6 +59,7 @@ impl Segment {
             written: AtomicU64::new(0),
             replaced: AtomicBool::new(false),
             waypoints: RwLock::default(),
+            next_waypoint: AtomicU64::new(0),
         }
     }
 
@@ -118,6 +121,18 @@ impl Segment {
         self.map.is_some()
     }
 
+    /// The mapping, if it can be written to.
+    pub(crate) fn writable_map(&self) -> Option<&Map> {
+        self.map.as_ref().filter(|map| map.is_writable())
+    }
+
+    /// Makes ready to sync what was written through the mapping.
+    pub(crate) fn withdraw(&self, range: Range<u64>) {
+        if let Some(map) = &self.map {
+            map.withdraw(to_usize(range.start)..to_usize(range.end));
+        }
+    }
+
     /// Bytes of the mapped file, if they are written.
     pub(crate) fn mapped(&self, range: &Range<u64>) -> Option<&[u8]> {
         self.map.as_ref()?.get(to_usize(range.start)..to_usize(range.end))
@@ -134,14 +149,14 @@ impl Segment {
 
     /// Notes where a frame lies, if the last note is far enough back.
     pub(crate) fn note(&self, record: u64, offset: u64) {
-        let due = |waypoints: &[Waypoint]| {
-            waypoints.last().is_none_or(|last| offset >= last.offset + WAYPOINT_BYTES)
-        };
-        if due(&self.waypoints.read()) {
-            let mut waypoints = self.waypoints.write();
-            if due(&waypoints) {
-                waypoints.push(Waypoint { record, offset });
-            }
+        // Relaxed: only a hint that saves the lock.
+        if offset < self.next_waypoint.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut waypoints = self.waypoints.write();
+        if waypoints.last().is_none_or(|last| offset >= last.offset + WAYPOINT_BYTES) {
+            waypoints.push(Waypoint { record, offset });
+            self.next_waypoint.store(offset + WAYPOINT_BYTES, Ordering::Relaxed);
         }
     }
 

@@ -4,10 +4,11 @@
 use std::{fmt, io};
 
 use crate::{
+    access::Access,
     map::Map,
     num::{to_u64, to_usize},
     options::ReadMode,
-    storage::{self, Access, Directory},
+    storage::{self, Directory},
 };
 
 /// While a sidecar is written, its name ends with this.
@@ -31,7 +32,7 @@ impl Sidecar {
         let len = file.size()?;
         if mode == ReadMode::Map
             && len > 0
-            && let Some(map) = file.map(len)?
+            && let Some(map) = file.map(len, Access::Read)?
         {
             map.stabilize(to_usize(len));
             return Ok(Self(Content::Mapped(map, to_usize(len))));

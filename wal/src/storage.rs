@@ -7,16 +7,7 @@
 
 use std::{fmt::Debug, io, sync::Arc};
 
-use crate::map::Map;
-
-/// What a file is opened for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Only reading.
-    Read,
-    /// Reading and writing.
-    Write,
-}
+use crate::{access::Access, map::Map};
 
 /// A directory that holds one log. Names are plain file names, never paths.
 pub trait Directory: Debug + Send + Sync {
@@ -87,6 +78,16 @@ pub trait File: Debug + Send + Sync {
     /// As the system says; afterwards nothing is known of what was written.
     fn sync_data(&self) -> io::Result<()>;
 
+    /// Makes an empty file `len` zero bytes long, if that needs no writing: it is not to be kept
+    /// anyway. Says whether it did.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn extend(&self, len: u64) -> io::Result<bool> {
+        let _ = len;
+        Ok(false)
+    }
+
     /// The size in bytes.
     ///
     /// # Errors
@@ -94,11 +95,12 @@ pub trait File: Debug + Send + Sync {
     fn size(&self) -> io::Result<u64>;
 
     /// The first `len` bytes mapped into memory, where the file can do that. The file must be
-    /// that long already and must not shrink.
+    /// that long already and must not shrink. Where writing through a mapping could fail for
+    /// want of room, which would end the process, the mapping is read-only whatever is asked for.
     ///
     /// # Errors
     /// As the system says.
-    fn map(&self, len: u64) -> io::Result<Option<Map>>;
+    fn map(&self, len: u64, access: Access) -> io::Result<Option<Map>>;
 }
 
 /// Held by the only writer of a directory.

@@ -1,7 +1,8 @@
 //! The end of the log: where frames are put in order, and gather for the next group.
 //!
 //! Invariants: frames are contiguous; a frame is in `gathering`, then in `in_flight`, then in its
-//! file; nobody does I/O while holding the tail.
+//! file; nobody does I/O while holding the tail. Where a frame may be seen before it is synced and
+//! its segment is mapped for writing, it goes to its file at once, if nothing before it gathers.
 
 use std::sync::Arc;
 
@@ -80,7 +81,11 @@ pub(crate) struct Tail {
     pub(crate) in_flight: Arc<Vec<Part>>,
     /// A buffer to use again.
     pub(crate) spare: Vec<u8>,
+    /// A head with its stamps, for [`Tail::put_through`].
+    pub(crate) stamped: Vec<u8>,
     pub(crate) closed: bool,
+    /// Whether the next segment was asked for.
+    pub(crate) has_asked: bool,
 }
 
 impl Tail {
@@ -95,9 +100,12 @@ impl Tail {
         (FRAMES_START + frame.len() + HEAD_LEN).next_multiple_of(FRAMES_START)
     }
 
-    /// Whether it is time to prepare the next segment.
-    pub(crate) fn is_half_full(&self) -> bool {
-        self.offset >= self.segment.header.capacity / 2
+    /// Whether it is time to prepare the next segment: when this one is half full, so that a
+    /// small log takes little room; at once, when it is as large as they get. Says so once.
+    pub(crate) fn wants_next(&mut self, segment_bytes: u64) -> bool {
+        let capacity = self.segment.header.capacity;
+        let wants = capacity >= segment_bytes || self.offset >= capacity / 2;
+        wants && !std::mem::replace(&mut self.has_asked, true)
     }
 
     /// How much gathers for the segment at the end.
@@ -105,8 +113,9 @@ impl Tail {
         self.gathering.last().map_or(0, |part| part.bytes.len())
     }
 
-    /// Puts a frame at the end. It must fit.
-    pub(crate) fn put(&mut self, frame: &NewFrame<'_>) -> Address {
+    /// Puts a frame at the end. It must fit. Says where it is, and whether it is in its file
+    /// already.
+    pub(crate) fn put(&mut self, frame: &NewFrame<'_>) -> (Address, bool) {
         let head = Head {
             kind: FrameKind::Commit,
             record_count: frame.record_count,
@@ -116,13 +125,20 @@ impl Tail {
             body_checksum: frame.body_checksum,
             ..self.control(FrameKind::Commit, frame.time)
         };
-        self.put_bytes(&head, frame.stamps, frame.body)
+        let address = Address { segment: self.segment.header.segment, offset: self.offset };
+        let is_through = self.put_through(&head, frame.stamps, frame.body);
+        if !is_through {
+            self.gather(&head, frame.stamps, frame.body);
+        }
+        self.advance(&head);
+        (address, is_through)
     }
 
     /// Puts a seal or a close mark at the end.
     pub(crate) fn put_control(&mut self, kind: FrameKind, time: i64) {
         let head = self.control(kind, time);
-        self.put_bytes(&head, &[], &[]);
+        self.gather(&head, &[], &[]);
+        self.advance(&head);
     }
 
     /// Whether a close mark, and a seal behind it, still go into the segment.
@@ -146,19 +162,38 @@ impl Tail {
         }
     }
 
-    fn put_bytes(&mut self, head: &Head, stamps: &[u64], body: &[u8]) -> Address {
-        let address = Address { segment: self.segment.header.segment, offset: self.offset };
+    /// Adds a frame to the group that gathers.
+    fn gather(&mut self, head: &Head, stamps: &[u64], body: &[u8]) {
         let bytes = &mut self.part().bytes;
-        head.encode(bytes);
-        for stamp in stamps {
-            bytes.extend_from_slice(&stamp.to_le_bytes());
-        }
+        encode_stamped(head, stamps, bytes);
         bytes.extend_from_slice(body);
+    }
+
+    /// Writes a frame through its segment's mapping, finished. Says whether it did: not while
+    /// frames before it are on their way, nor where the segment is not mapped for writing.
+    fn put_through(&mut self, head: &Head, stamps: &[u64], body: &[u8]) -> bool {
+        let segment = &self.segment;
+        let is_next = self.gathering.is_empty() && self.in_flight.is_empty();
+        let Some(map) = segment.writable_map().filter(|_| is_next) else { return false };
+        self.stamped.clear();
+        encode_stamped(head, stamps, &mut self.stamped);
+        let durable = durable_in(segment, self.durable);
+        let checksum =
+            format::finish(segment.seed, self.offset, self.chain, durable, &mut self.stamped);
+        if !map.write(to_usize(self.offset), &self.stamped, body) {
+            return false;
+        }
+        segment.note(head.first_record, self.offset);
+        segment.publish(self.offset + head.frame_len());
+        self.chain = checksum;
+        true
+    }
+
+    fn advance(&mut self, head: &Head) {
         self.offset += head.frame_len();
         self.next_record = head.next_record();
         self.previous_len = head.frame_len();
         self.previous_kind = Some(head.kind);
-        address
     }
 
     /// The part that gathers for the segment at the end.
@@ -209,6 +244,7 @@ impl Tail {
         };
         let segment = Arc::new(Segment::new(header, path, prepared.file, prepared.map));
         self.segment = segment.clone();
+        self.has_asked = false;
         self.offset = 0;
         let part = self.part();
         part.prepared_name = Some(prepared.name);
@@ -262,12 +298,24 @@ impl Tail {
     }
 }
 
+/// Appends a head and its stamps.
+fn encode_stamped(head: &Head, stamps: &[u64], out: &mut Vec<u8>) {
+    head.encode(out);
+    for stamp in stamps {
+        out.extend_from_slice(&stamp.to_le_bytes());
+    }
+}
+
+/// How much of a segment is synced.
+fn durable_in(segment: &Segment, durable: Address) -> u64 {
+    if durable.segment == segment.header.segment { durable.offset } else { 0 }
+}
+
 /// Finishes all frames of a part, and the header if the part has it; returns the new chain.
 fn finish(part: &mut Part, mut chain: u32, durable: Address) -> u32 {
     let segment = &part.segment;
     // A segment that begins here may have the number of the empty one that it replaces.
-    let is_durable_here = durable.segment == segment.header.segment && part.prepared_name.is_none();
-    let durable = if is_durable_here { durable.offset } else { 0 };
+    let durable = if part.prepared_name.is_some() { 0 } else { durable_in(segment, durable) };
     let mut at = 0;
     if part.prepared_name.is_some() {
         at = to_usize(FRAMES_START);

@@ -11,14 +11,23 @@ use crate::{commit::Shared, error::Failure};
 /// Wait on it, or await it. Dropping it is fine: the frame is written all the same.
 #[derive(Debug)]
 #[must_use = "the frame is durable only when the ticket says so"]
-pub struct Ticket {
+pub struct Ticket(Option<InGroup>);
+
+/// The frame ends with its group.
+#[derive(Debug)]
+struct InGroup {
     shared: Arc<Shared>,
     group: u64,
 }
 
 impl Ticket {
     pub(crate) fn new(shared: Arc<Shared>, group: u64) -> Self {
-        Self { shared, group }
+        Self(Some(InGroup { shared, group }))
+    }
+
+    /// Of a frame that nobody needs to wait for.
+    pub(crate) fn ended() -> Self {
+        Self(None)
     }
 
     /// Blocks until the frame is durable. Where nobody else is at it, the caller's own thread
@@ -27,7 +36,8 @@ impl Ticket {
     /// # Errors
     /// A write or a sync failed: whether the frame is durable is unknown.
     pub fn wait(self) -> Result<(), Failure> {
-        self.shared.watermark.wait(self.group, || self.shared.lead())
+        let Some(InGroup { shared, group }) = &self.0 else { return Ok(()) };
+        shared.watermark.wait(*group, || shared.lead())
     }
 }
 
@@ -35,18 +45,19 @@ impl Future for Ticket {
     type Output = Result<(), Failure>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(outcome) = self.shared.watermark.outcome(self.group) {
+        let Some(InGroup { shared, group }) = &self.0 else { return Poll::Ready(Ok(())) };
+        if let Some(outcome) = shared.watermark.outcome(*group) {
             return Poll::Ready(outcome);
         }
-        if let Some(outcome) = self.shared.watermark.register(self.group, context.waker()) {
+        if let Some(outcome) = shared.watermark.register(*group, context.waker()) {
             return Poll::Ready(outcome);
         }
-        self.shared.flush_soon();
+        shared.flush_soon();
         Poll::Pending
     }
 }
 
-impl Drop for Ticket {
+impl Drop for InGroup {
     fn drop(&mut self) {
         if self.shared.watermark.outcome(self.group).is_none() {
             self.shared.flush_soon();

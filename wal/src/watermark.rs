@@ -82,6 +82,11 @@ impl Watermark {
         self.group.store(group, SeqCst);
     }
 
+    /// A frame is in its file and may be seen before it is synced.
+    pub(crate) fn show(&self, record: u64) {
+        self.record.store(record, SeqCst);
+    }
+
     /// Wakes those who waited for a group that ended; after a failure, everyone.
     pub(crate) fn wake(&self, ended: Option<u64>) {
         match ended {

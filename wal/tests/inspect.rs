@@ -241,7 +241,7 @@ impl File for SlowFile {
     fn sync_data(&self) -> io::Result<()> {
         panic!("looking must not write")
     }
-    fn map(&self, _: u64) -> io::Result<Option<Map>> {
+    fn map(&self, _: u64, _: Access) -> io::Result<Option<Map>> {
         panic!("bytes that change must not be mapped")
     }
 }
