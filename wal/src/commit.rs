@@ -144,13 +144,14 @@ impl Shared {
     /// lock is held: a waker may run anything. Callers that do not block have told the flusher
     /// themselves; without one, this thread goes on. Says whether a group ended.
     fn hand_over(&self, ended: Option<u64>) -> bool {
-        self.watermark.wake(ended);
         let gathering = {
             let tail = self.tail.lock();
             (!tail.gathering.is_empty()).then_some(tail.group)
         };
-        if let Some(group) = gathering
-            && !self.watermark.wake_leader(group)
+        // The next leader first: it begins to write while the others are being woken.
+        let is_led = gathering.is_none_or(|group| self.watermark.wake_leader(group));
+        self.watermark.wake(ended);
+        if !is_led
             && self.options.threads == Threads::Inline
             && self.watermark.failure().is_none()
         {
