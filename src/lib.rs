@@ -12,6 +12,6 @@ pub use annals_event::{
     Versions, limits,
 };
 pub use annals_executor::{
-    Bincode, Codec, CodecError, Command, Decision, Event, ExecuteError, Executed, Executor,
-    InvalidCommand, Recorded,
+    Bincode, Codec, CodecError, Command, CommandStreams, Decision, DecodeError, EncodeError, Event,
+    ExecuteError, Executed, Executor, InvalidCommand, Payloads, Recorded,
 };

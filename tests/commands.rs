@@ -11,9 +11,9 @@
 use std::{sync::Arc, thread};
 
 use annals::{
-    Annals, Append, AppendError, CodecId, Command, Decision, Event, ExecuteError, Executor,
-    InvalidCommand, NewEvent, Options, Position, Recorded, SchemaVersion, StreamId, StreamQuery,
-    StreamVersion, Threads,
+    Annals, Append, AppendError, CodecId, Command, CommandStreams, Decision, Event, ExecuteError,
+    Executor, InvalidCommand, NewEvent, Options, Position, Recorded, SchemaVersion, StreamId,
+    StreamQuery, StreamVersion, Threads,
 };
 use annals_sim::{Fault, SimDisk, SimEnvironment, Times};
 use serde::{Deserialize, Serialize};
@@ -42,13 +42,16 @@ fn id(name: &str) -> StreamId {
 
 struct Deposit(StreamId, u64);
 
+impl CommandStreams for Deposit {
+    fn streams(&self) -> Vec<StreamId> {
+        vec![self.0.clone()]
+    }
+}
+
 impl Command for Deposit {
     type State = ();
     type Event = Money;
     type Rejection = ();
-    fn streams(&self) -> Vec<StreamId> {
-        vec![self.0.clone()]
-    }
     fn evolve(&self, (): &mut (), _: &Recorded<Money>) {}
     fn decide(&self, (): &()) -> Result<Decision<Money>, ()> {
         Ok(Decision::one(self.0.clone(), Money::In(self.1)))
@@ -58,13 +61,16 @@ impl Command for Deposit {
 /// Moves money between two streams, if the first has it.
 struct Transfer(StreamId, StreamId, u64);
 
+impl CommandStreams for Transfer {
+    fn streams(&self) -> Vec<StreamId> {
+        vec![self.0.clone(), self.1.clone()]
+    }
+}
+
 impl Command for Transfer {
     type State = u64;
     type Event = Money;
     type Rejection = u64;
-    fn streams(&self) -> Vec<StreamId> {
-        vec![self.0.clone(), self.1.clone()]
-    }
     fn evolve(&self, balance: &mut u64, recorded: &Recorded<Money>) {
         match &recorded.event {
             Money::In(cents) if recorded.stream == self.0 => *balance += cents,
@@ -92,13 +98,16 @@ struct Linked {
     seen: Vec<(StreamId, Position)>,
 }
 
+impl CommandStreams for SumLinked {
+    fn streams(&self) -> Vec<StreamId> {
+        vec![self.0.clone(), self.0.clone()]
+    }
+}
+
 impl Command for SumLinked {
     type State = Linked;
     type Event = Money;
     type Rejection = ();
-    fn streams(&self) -> Vec<StreamId> {
-        vec![self.0.clone(), self.0.clone()]
-    }
     fn discover(&self, state: &Linked) -> Vec<StreamId> {
         state.accounts.clone()
     }
@@ -244,13 +253,16 @@ struct Bad {
     discovers: bool,
 }
 
+impl CommandStreams for Bad {
+    fn streams(&self) -> Vec<StreamId> {
+        self.streams.clone()
+    }
+}
+
 impl Command for Bad {
     type State = u64;
     type Event = Money;
     type Rejection = ();
-    fn streams(&self) -> Vec<StreamId> {
-        self.streams.clone()
-    }
     fn discover(&self, _: &u64) -> Vec<StreamId> {
         thread_local!(static ROUND: std::cell::Cell<u64> = const { std::cell::Cell::new(0) });
         let round = ROUND.with(|round| round.replace(round.get() + 1));
@@ -303,13 +315,16 @@ fn an_event_of_another_codec_or_type_is_an_error_that_names_it() {
 fn retries_are_bounded() {
     /// Appends behind the back of its own command, in every attempt.
     struct Racing(Annals);
+    impl CommandStreams for Racing {
+        fn streams(&self) -> Vec<StreamId> {
+            vec![id("raced"), id("quiet")]
+        }
+    }
+
     impl Command for Racing {
         type State = ();
         type Event = Money;
         type Rejection = ();
-        fn streams(&self) -> Vec<StreamId> {
-            vec![id("raced"), id("quiet")]
-        }
         fn evolve(&self, (): &mut (), _: &Recorded<Money>) {}
         fn decide(&self, (): &()) -> Result<Decision<Money>, ()> {
             Executor::new(self.0.clone()).execute_blocking(&Deposit(id("raced"), 1)).unwrap();

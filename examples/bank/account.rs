@@ -1,6 +1,6 @@
 //! The rules of the bank: deposits, withdrawals and transfers over accounts.
 
-use annals::{Command, Decision, Event, Recorded, StreamId};
+use annals::{Command, CommandStreams, Decision, Event, Recorded, StreamId};
 use serde::{Deserialize, Serialize};
 
 /// What can happen to an account. Amounts are in cents.
@@ -49,18 +49,20 @@ pub(crate) enum Request {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InsufficientFunds;
 
-impl Command for Request {
-    /// The balance of the account that pays: the others' do not matter to the decision.
-    type State = u64;
-    type Event = AccountEvent;
-    type Rejection = InsufficientFunds;
-
+impl CommandStreams for Request {
     fn streams(&self) -> Vec<StreamId> {
         match self {
             Self::Deposit { account, .. } | Self::Withdraw { account, .. } => vec![account.clone()],
             Self::Transfer { from, to, .. } => vec![from.clone(), to.clone()],
         }
     }
+}
+
+impl Command for Request {
+    /// The balance of the account that pays: the others' do not matter to the decision.
+    type State = u64;
+    type Event = AccountEvent;
+    type Rejection = InsufficientFunds;
 
     fn evolve(&self, balance: &mut u64, recorded: &Recorded<AccountEvent>) {
         if self.payer() == Some(&recorded.stream) {

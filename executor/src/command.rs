@@ -1,38 +1,8 @@
 //! What a command is.
 
-use annals_event::{EventId, Position, SchemaVersion, StreamId, StreamVersion, Timestamp};
-use serde::{Serialize, de::DeserializeOwned};
+use annals_event::StreamId;
 
-/// A typed event: usually an enum with a variant for each thing that can happen.
-pub trait Event: Serialize + DeserializeOwned + Send {
-    /// The name of this event's type: what filters and people see. The same for every event of a
-    /// variant, and never changed once events of it are in a log.
-    fn event_type(&self) -> &'static str;
-
-    /// Which shape of its type the event has.
-    fn schema_version(&self) -> SchemaVersion {
-        SchemaVersion::FIRST
-    }
-}
-
-/// A typed event as it lies in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded<E> {
-    /// What happened.
-    pub event: E,
-    /// Its stream.
-    pub stream: StreamId,
-    /// The version of the stream after it.
-    pub version: StreamVersion,
-    /// Its position in the log.
-    pub position: Position,
-    /// When its commit was put in order.
-    pub time: Timestamp,
-    /// Its identity, given or derived.
-    pub id: EventId,
-    /// What goes along with it.
-    pub metadata: Vec<u8>,
-}
+use crate::{event::Event, recorded::Recorded};
 
 /// Events that a command decided on, in order; perhaps none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,18 +30,23 @@ impl<E> Decision<E> {
     }
 }
 
+/// The streams that a command names itself. `#[derive(Command)]` writes this from the fields that
+/// are marked `#[stream]`; written by hand it can name any.
+pub trait CommandStreams {
+    /// The streams to read first: the command's consistency boundary. At least one; named twice is
+    /// as good as once.
+    fn streams(&self) -> Vec<StreamId>;
+}
+
 /// A request to change something, with the rules that decide it. All of it is pure: no I/O, no
 /// clock, no randomness; it may run several times.
-pub trait Command: Sync {
+pub trait Command: CommandStreams + Sync {
     /// What the decision is made on.
     type State: Default + Send;
     /// What can happen.
     type Event: Event;
     /// A business reason to refuse.
     type Rejection: Send;
-
-    /// The streams to read first: the command's consistency boundary. At least one.
-    fn streams(&self) -> Vec<StreamId>;
 
     /// More streams to read, seen from the state so far. Asked again until it names none that
     /// was not read: all of them are read at one position.

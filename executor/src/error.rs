@@ -1,8 +1,8 @@
 //! How a command does not happen.
 
-use annals_event::{Conflict, InvalidName, Position, StreamId};
+use annals_event::{Conflict, Position, StreamId};
 
-use crate::codec::CodecError;
+use crate::payloads::{DecodeError, EncodeError};
 
 /// Why a command did not happen: `R` is its rejection, `E` the store's error.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,8 @@ pub enum ExecuteError<R, E> {
         stream: StreamId,
         /// Its position.
         position: Position,
-        /// What the codec says.
-        source: CodecError,
+        /// Why.
+        source: DecodeError,
     },
     /// The store failed.
     #[error(transparent)]
@@ -67,10 +67,7 @@ pub enum InvalidCommand {
         /// The stream.
         stream: StreamId,
     },
-    /// The name of an event's type is no valid name.
-    #[error("an event of the command: {0}")]
-    EventType(#[from] InvalidName),
     /// An event cannot be written.
     #[error("an event of the command cannot be written: {0}")]
-    Encode(#[from] CodecError),
+    Encode(#[from] EncodeError),
 }

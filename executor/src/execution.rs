@@ -9,14 +9,15 @@
 //!    been discovered, since others might be discovered now.
 
 use annals_event::{
-    Append, AppendFailure, Committed, EventType, ExpectedVersion, NewEvent, Position, ReadFrom,
-    RecordedEvent, Snapshot, StreamId, StreamVersion,
+    Append, AppendFailure, Committed, ExpectedVersion, Position, ReadFrom, Snapshot, StreamId,
+    StreamVersion,
 };
 
 use crate::{
-    codec::{Codec, CodecError},
-    command::{Command, Decision, Event, Recorded},
+    codec::Codec,
+    command::{Command, Decision},
     error::{ExecuteError, InvalidCommand},
+    payloads::Payloads,
 };
 
 /// A command that happened.
@@ -51,7 +52,7 @@ pub(crate) type Outcome<R, E> = Result<Executed, ExecuteError<R, E>>;
 /// A command on its way.
 pub(crate) struct Execution<'a, C: Command, K> {
     command: &'a C,
-    codec: &'a K,
+    payloads: &'a Payloads<K>,
     attempts_max: u32,
     attempts: u32,
     state: C::State,
@@ -66,10 +67,10 @@ pub(crate) struct Execution<'a, C: Command, K> {
 }
 
 impl<'a, C: Command, K: Codec> Execution<'a, C, K> {
-    pub(crate) fn new(command: &'a C, codec: &'a K, attempts_max: u32) -> Self {
+    pub(crate) fn new(command: &'a C, payloads: &'a Payloads<K>, attempts_max: u32) -> Self {
         Self {
             command,
-            codec,
+            payloads,
             attempts_max,
             attempts: 1,
             state: C::State::default(),
@@ -125,8 +126,9 @@ impl<'a, C: Command, K: Codec> Execution<'a, C, K> {
         }
         for event in snapshot.events {
             let (stream, position) = (event.stream.clone(), event.position);
-            match decode(self.codec, event) {
-                Ok(event) => self.command.evolve(&mut self.state, &event),
+            match self.payloads.decode(event) {
+                Ok(Some(event)) => self.command.evolve(&mut self.state, &event),
+                Ok(None) => {}
                 Err(source) => {
                     return Step::Done(Err(ExecuteError::Decode { stream, position, source }));
                 }
@@ -165,10 +167,7 @@ impl<'a, C: Command, K: Codec> Execution<'a, C, K> {
             if !self.read.iter().any(|(read, _)| *read == stream) {
                 return Err(InvalidCommand::UndeclaredStream { stream });
             }
-            let event_type = EventType::new(event.event_type())?;
-            let payload = self.codec.encode(&event)?;
-            let new = NewEvent::typed(stream, event_type, payload);
-            events.push(new.with_codec(self.codec.id(), event.schema_version()));
+            events.push(self.payloads.encode(stream, &event)?);
         }
         let expect = |(stream, version): &(StreamId, StreamVersion)| {
             (stream.clone(), ExpectedVersion::Exactly(*version))
@@ -212,26 +211,4 @@ impl<'a, C: Command, K: Codec> Execution<'a, C, K> {
 
 fn invalid<R, E>(error: InvalidCommand) -> Step<R, E> {
     Step::Done(Err(ExecuteError::Invalid(error)))
-}
-
-fn decode<E: Event>(codec: &impl Codec, event: RecordedEvent) -> Result<Recorded<E>, CodecError> {
-    if event.codec != codec.id() {
-        let (found, known) = (event.codec.0, codec.id().0);
-        return Err(CodecError(format!("codec {found} wrote it, this executor has codec {known}")));
-    }
-    let typed: E = codec.decode(&event.payload)?;
-    if typed.event_type() != event.event_type.as_str() {
-        let (stored, read) = (&event.event_type, typed.event_type());
-        let what = format!("it was stored as {stored} and reads as {read}; has the type changed?");
-        return Err(CodecError(what));
-    }
-    Ok(Recorded {
-        event: typed,
-        stream: event.stream,
-        version: event.version,
-        position: event.position,
-        time: event.time,
-        id: event.id,
-        metadata: event.metadata,
-    })
 }

@@ -7,13 +7,14 @@ use crate::{
     command::Command,
     error::ExecuteError,
     execution::{Executed, Execution, Step},
+    payloads::Payloads,
 };
 
 /// Runs commands on a store. Cheap to clone if the store is.
 #[derive(Debug, Clone)]
 pub struct Executor<S, K = Bincode> {
     store: S,
-    codec: K,
+    payloads: Payloads<K>,
     attempts_max: u32,
 }
 
@@ -31,7 +32,7 @@ impl<S: Store> Executor<S> {
 impl<S: Store, K: Codec> Executor<S, K> {
     /// An executor with a codec of one's choice.
     pub fn with_codec(store: S, codec: K) -> Self {
-        Self { store, codec, attempts_max: 10 }
+        Self { store, payloads: Payloads::new(codec), attempts_max: 10 }
     }
 
     /// Tries each command at most this often; at least once.
@@ -55,7 +56,7 @@ impl<S: Store, K: Codec> Executor<S, K> {
     /// # Errors
     /// [`ExecuteError`]: rejected, contended, invalid, or the store failed.
     pub async fn execute<C: Command>(&self, command: &C) -> ExecuteResult<C, S> {
-        let mut execution = Execution::new(command, &self.codec, self.attempts_max);
+        let mut execution = Execution::new(command, &self.payloads, self.attempts_max);
         let mut step = execution.start();
         loop {
             step = match step {
@@ -79,7 +80,7 @@ impl<S: Store, K: Codec> Executor<S, K> {
     /// # Errors
     /// [`ExecuteError`]: rejected, contended, invalid, or the store failed.
     pub fn execute_blocking<C: Command>(&self, command: &C) -> ExecuteResult<C, S> {
-        let mut execution = Execution::new(command, &self.codec, self.attempts_max);
+        let mut execution = Execution::new(command, &self.payloads, self.attempts_max);
         let mut step = execution.start();
         loop {
             step = match step {

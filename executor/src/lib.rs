@@ -7,11 +7,17 @@
 mod codec;
 mod command;
 mod error;
+mod event;
 mod execution;
 mod executor;
+mod payloads;
+mod recorded;
 
 pub use codec::{Bincode, Codec, CodecError};
-pub use command::{Command, Decision, Event, Recorded};
+pub use command::{Command, CommandStreams, Decision};
 pub use error::{ExecuteError, InvalidCommand};
+pub use event::Event;
 pub use execution::Executed;
 pub use executor::Executor;
+pub use payloads::{DecodeError, EncodeError, Payloads};
+pub use recorded::Recorded;
