@@ -1,12 +1,17 @@
 //! The engine as a store for commands: decisions on sequenced events, answers that wait.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use annals_event::{
-    Append, AppendFailure, Committed, Position, ReadFrom, Snapshot, Store, StreamQuery,
+    Append, AppendFailure, EventId, Position, ReadFrom, Sequenced, Snapshot, Store, StreamQuery,
     StreamVersion,
 };
-use annals_wal::{Failure, Ticket};
+use annals_wal::Ticket;
 
 use crate::{
     annals::Annals,
@@ -17,8 +22,21 @@ use crate::{
     stream_scan::StreamScan,
 };
 
+/// Says when an append of a command is durable.
+#[derive(Debug)]
+pub struct CommitTicket(Ticket);
+
+impl Future for CommitTicket {
+    type Output = Result<(), AppendError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map_err(AppendError::OutcomeUnknown)
+    }
+}
+
 impl Store for Annals {
     type Error = AppendError;
+    type Ticket = CommitTicket;
 
     async fn read(
         &self,
@@ -28,13 +46,18 @@ impl Store for Annals {
         Ok(snapshot(self.inner(), streams, at)?)
     }
 
-    async fn append(&self, append: &Append) -> Result<Committed, AppendFailure<AppendError>> {
-        let (committed, ticket) = sequence(self.inner(), append)?;
-        durable(committed, ticket.await)
+    async fn sequence(
+        &self,
+        append: &Append,
+    ) -> Result<Sequenced<CommitTicket>, AppendFailure<AppendError>> {
+        sequence(self.inner(), append)
     }
 
     async fn settle(&self, position: Position) -> Result<(), AppendError> {
-        self.inner().log.reached(position.get()).await.map_err(AppendError::Poisoned)
+        match ticket_for(self.inner(), position) {
+            Some(ticket) => ticket.await.map_err(AppendError::Poisoned),
+            None => Ok(()),
+        }
     }
 
     fn read_blocking(
@@ -45,38 +68,46 @@ impl Store for Annals {
         Ok(snapshot(self.inner(), streams, at)?)
     }
 
-    fn append_blocking(&self, append: &Append) -> Result<Committed, AppendFailure<AppendError>> {
-        let (committed, ticket) = sequence(self.inner(), append)?;
-        durable(committed, ticket.wait())
+    fn sequence_blocking(
+        &self,
+        append: &Append,
+    ) -> Result<Sequenced<CommitTicket>, AppendFailure<AppendError>> {
+        sequence(self.inner(), append)
+    }
+
+    fn wait(&self, ticket: CommitTicket) -> Result<(), AppendError> {
+        ticket.0.wait().map_err(AppendError::OutcomeUnknown)
     }
 
     fn settle_blocking(&self, position: Position) -> Result<(), AppendError> {
-        self.inner().log.wait(position.get()).map_err(AppendError::Poisoned)
+        match ticket_for(self.inner(), position) {
+            Some(ticket) => ticket.wait().map_err(AppendError::Poisoned),
+            None => Ok(()),
+        }
     }
+
+    fn derived_id(&self, position: Position) -> EventId {
+        EventId::derived(self.inner().log.id(), position)
+    }
+}
+
+/// What to wait for until everything up to `position` is durable; `None`: it is.
+fn ticket_for(inner: &Inner, position: Position) -> Option<Ticket> {
+    // What is decided on is in order already, and this ticket is for everything in order.
+    (inner.durable() < position).then(|| inner.log.ticket())
 }
 
 /// Puts an append in order; a conflict is returned at once.
 fn sequence(
     inner: &Arc<Inner>,
     append: &Append,
-) -> Result<(Committed, Ticket), AppendFailure<AppendError>> {
+) -> Result<Sequenced<CommitTicket>, AppendFailure<AppendError>> {
     match sequencer::append(inner, append).split() {
-        Ok(sequenced) => Ok(sequenced),
+        Ok((committed, ticket)) => Ok(Sequenced { committed, ticket: CommitTicket(ticket) }),
         Err(AppendError::Conflict(Conflicts(conflicts))) => {
             Err(AppendFailure::Conflict { conflicts, position: inner.sequenced() })
         }
         Err(error) => Err(AppendFailure::Store(error)),
-    }
-}
-
-/// What is told of a commit after waiting for it.
-fn durable(
-    committed: Committed,
-    waited: Result<(), Failure>,
-) -> Result<Committed, AppendFailure<AppendError>> {
-    match waited {
-        Ok(()) => Ok(committed),
-        Err(failure) => Err(AppendFailure::Store(AppendError::OutcomeUnknown(failure))),
     }
 }
 

@@ -31,6 +31,6 @@ pub use expected::{Conflict, ExpectedVersion};
 pub use name::InvalidName;
 pub use ordinal::{Position, StreamVersion};
 pub use query::{Direction, Filter, LogQuery, StreamQuery};
-pub use store::{AppendFailure, ReadFrom, Snapshot, Store};
+pub use store::{AppendFailure, ReadFrom, Sequenced, Snapshot, Store};
 pub use stream_id::StreamId;
 pub use wire::Malformed;

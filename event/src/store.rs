@@ -3,6 +3,7 @@
 use crate::{
     append::{Append, Committed},
     event::RecordedEvent,
+    event_id::EventId,
     expected::Conflict,
     ordinal::{Position, StreamVersion},
     stream_id::StreamId,
@@ -42,15 +43,29 @@ pub enum AppendFailure<E> {
     Store(E),
 }
 
+/// An append that has its place: later reads for decisions see it, and it happens if anything
+/// that follows it does.
+#[derive(Debug)]
+pub struct Sequenced<T> {
+    /// Where it is.
+    pub committed: Committed,
+    /// Says when it is durable.
+    pub ticket: T,
+}
+
 /// A store of events, as a command sees it.
 ///
 /// A store may show commands events that are *sequenced* but not yet durable: a decision made on
 /// them is sound, because its own commit lies behind them in the log. What is told to anyone
-/// else must wait: [`Store::append`] returns when its commit is durable, and whoever reports a
-/// rejection or a conflict calls [`Store::settle`] first.
+/// else must wait: whoever reports a commit waits for its ticket, and whoever reports a rejection
+/// or a conflict calls [`Store::settle`] first.
 pub trait Store: Send + Sync {
     /// How it fails.
     type Error: std::error::Error + Send + Sync + 'static;
+
+    /// Ready when a sequenced append is durable; an error if that is not known. Dropping it does
+    /// not undo the append.
+    type Ticket: Future<Output = Result<(), Self::Error>> + Send;
 
     /// The streams as they are at one position: at `at`, or at the newest when `None`. Each
     /// stream is to be named once.
@@ -60,12 +75,17 @@ pub trait Store: Send + Sync {
         at: Option<Position>,
     ) -> impl Future<Output = Result<Snapshot, Self::Error>> + Send;
 
-    /// Appends, and returns when the commit is durable. A conflict is returned at once; it may
-    /// rest on commits that are not durable yet.
-    fn append(
+    /// Appends, and returns as soon as the append has its place, which may be before it is
+    /// durable. A conflict is returned at once; it may rest on commits that are not durable yet.
+    ///
+    /// Dropped before it is ready, it appended wholly or not at all.
+    fn sequence(
         &self,
         append: &Append,
-    ) -> impl Future<Output = Result<Committed, AppendFailure<Self::Error>>> + Send;
+    ) -> impl Future<Output = Result<Sequenced<Self::Ticket>, AppendFailure<Self::Error>>> + Send;
+
+    /// Returns when everything up to `position` is durable.
+    fn settle(&self, position: Position) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// As [`Store::read`], blocking.
     ///
@@ -77,11 +97,20 @@ pub trait Store: Send + Sync {
         at: Option<Position>,
     ) -> Result<Snapshot, Self::Error>;
 
-    /// As [`Store::append`], blocking.
+    /// As [`Store::sequence`], blocking.
     ///
     /// # Errors
-    /// As [`Store::append`].
-    fn append_blocking(&self, append: &Append) -> Result<Committed, AppendFailure<Self::Error>>;
+    /// As [`Store::sequence`].
+    fn sequence_blocking(
+        &self,
+        append: &Append,
+    ) -> Result<Sequenced<Self::Ticket>, AppendFailure<Self::Error>>;
+
+    /// Blocks until a sequenced append is durable.
+    ///
+    /// # Errors
+    /// As awaiting the ticket.
+    fn wait(&self, ticket: Self::Ticket) -> Result<(), Self::Error>;
 
     /// As [`Store::settle`], blocking.
     ///
@@ -89,6 +118,29 @@ pub trait Store: Send + Sync {
     /// As [`Store::settle`].
     fn settle_blocking(&self, position: Position) -> Result<(), Self::Error>;
 
-    /// Returns when everything up to `position` is durable.
-    fn settle(&self, position: Position) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    /// The id of the event at `position`, if it was given none.
+    fn derived_id(&self, position: Position) -> EventId;
+
+    /// Appends, and returns when the commit is durable. A conflict is returned at once, as by
+    /// [`Store::sequence`].
+    fn append(
+        &self,
+        append: &Append,
+    ) -> impl Future<Output = Result<Committed, AppendFailure<Self::Error>>> + Send {
+        async {
+            let Sequenced { committed, ticket } = self.sequence(append).await?;
+            ticket.await.map_err(AppendFailure::Store)?;
+            Ok(committed)
+        }
+    }
+
+    /// As [`Store::append`], blocking.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    fn append_blocking(&self, append: &Append) -> Result<Committed, AppendFailure<Self::Error>> {
+        let Sequenced { committed, ticket } = self.sequence_blocking(append)?;
+        self.wait(ticket).map_err(AppendFailure::Store)?;
+        Ok(committed)
+    }
 }
