@@ -8,10 +8,11 @@ pub use annals_engine::{
 pub use annals_event::{
     Append, AppendFailure, CodecId, Committed, Conflict, Direction, EventId, EventType, EventView,
     ExpectedVersion, Filter, InvalidAppend, InvalidName, LogQuery, NewEvent, Position, ReadFrom,
-    RecordedEvent, SchemaVersion, Snapshot, Store, StreamId, StreamQuery, StreamVersion, Timestamp,
-    Versions, limits,
+    RecordedEvent, SchemaVersion, Sequenced, Snapshot, Store, StreamId, StreamQuery, StreamVersion,
+    Timestamp, Versions, limits,
 };
 pub use annals_executor::{
-    Bincode, Codec, CodecError, Command, CommandStreams, Decision, DecodeError, EncodeError, Event,
-    ExecuteError, Executed, Executor, InvalidCommand, Payloads, Recorded,
+    Bincode, CacheStats, Caching, Codec, CodecError, Command, CommandStreams, Decision,
+    DecodeError, EncodeError, Event, ExecuteError, Executed, Executor, InvalidCommand, Payloads,
+    PerStream, Recorded, StreamState,
 };

@@ -24,7 +24,11 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ),
     ("index", "event", "crc32fast foldhash hashbrown parking_lot"),
     ("engine", "event index wal", "parking_lot smallvec thiserror tracing"),
-    ("executor", "event", "bincode serde thiserror"),
+    (
+        "executor",
+        "event",
+        "bincode foldhash hashbrown parking_lot quick_cache serde smallvec thiserror",
+    ),
     ("sim", "wal", "parking_lot"),
     ("annals", "engine event executor", ""),
     ("tools", "*", "*"),

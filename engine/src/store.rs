@@ -9,7 +9,7 @@ use std::{
 
 use annals_event::{
     Append, AppendFailure, EventId, Position, ReadFrom, Sequenced, Snapshot, Store, StreamQuery,
-    StreamVersion,
+    StreamVersion, Versions,
 };
 use annals_wal::Ticket;
 
@@ -119,7 +119,7 @@ fn snapshot(
 ) -> Result<Snapshot, ReadError> {
     let newest = inner.sequenced();
     let position = at.map_or(newest, |at| at.min(newest));
-    let mut versions = Vec::with_capacity(streams.len());
+    let mut versions = Versions::with_capacity(streams.len());
     let mut events = Vec::new();
     for ReadFrom { stream, after } in streams {
         let number = inner.index.find(stream.as_str());

@@ -1,7 +1,7 @@
 //! What a command executor needs of a store. The engine is one; Postgres is another.
 
 use crate::{
-    append::{Append, Committed},
+    append::{Append, Committed, Versions},
     event::RecordedEvent,
     event_id::EventId,
     expected::Conflict,
@@ -24,7 +24,7 @@ pub struct Snapshot {
     /// The position of the last event of the log that the snapshot takes into account.
     pub position: Position,
     /// The version of each stream asked for, in the order asked.
-    pub versions: Vec<StreamVersion>,
+    pub versions: Versions,
     /// Their events after the versions given, in the order of the log.
     pub events: Vec<RecordedEvent>,
 }

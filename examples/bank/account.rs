@@ -1,6 +1,8 @@
 //! The rules of the bank: deposits, withdrawals and transfers over accounts.
 
-use annals::{Command, CommandStreams, Decision, Event, Recorded, StreamId};
+use annals::{
+    Caching, Command, CommandStreams, Decision, Event, PerStream, Recorded, StreamId, StreamState,
+};
 use serde::{Deserialize, Serialize};
 
 /// What can happen to an account. Amounts are in cents.
@@ -58,21 +60,39 @@ impl CommandStreams for Request {
     }
 }
 
+/// What the events of one account amount to.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    balance: u64,
+}
+
+impl StreamState for Account {
+    type Event = AccountEvent;
+
+    fn evolve(&mut self, recorded: &Recorded<AccountEvent>) {
+        self.balance = recorded.event.apply(self.balance);
+    }
+}
+
 impl Command for Request {
-    /// The balance of the account that pays: the others' do not matter to the decision.
-    type State = u64;
+    type State = PerStream<Account>;
     type Event = AccountEvent;
     type Rejection = InsufficientFunds;
 
-    fn evolve(&self, balance: &mut u64, recorded: &Recorded<AccountEvent>) {
-        if self.payer() == Some(&recorded.stream) {
-            *balance = recorded.event.apply(*balance);
-        }
+    fn evolve(&self, accounts: &mut PerStream<Account>, recorded: &Recorded<AccountEvent>) {
+        accounts.evolve(recorded);
     }
 
-    fn decide(&self, balance: &u64) -> Result<Decision<AccountEvent>, InsufficientFunds> {
+    fn caching(&self) -> Caching<PerStream<Account>> {
+        Caching::per_stream()
+    }
+
+    fn decide(
+        &self,
+        accounts: &PerStream<Account>,
+    ) -> Result<Decision<AccountEvent>, InsufficientFunds> {
         let cents = self.cents();
-        if self.payer().is_some() && *balance < cents {
+        if self.payer().is_some_and(|payer| accounts.of(payer).balance < cents) {
             return Err(InsufficientFunds);
         }
         Ok(match self.clone() {

@@ -89,8 +89,6 @@ fn bank(arguments: &Arguments, out: &mut dyn Write) -> Result<(), AnyError> {
     let found = annals.position();
     if found.get() > 0 {
         writeln!(out, "{} has {found} events: continuing", arguments.dir.display())?;
-        writeln!(out, "(each command folds its accounts from the beginning, so a longer log is")?;
-        writeln!(out, "slower; another --dir begins anew)")?;
     }
     if let Some(torn) = annals.stats().torn_tail {
         writeln!(out, "cut off {} bytes behind the last whole commit", torn.bytes)?;
@@ -113,6 +111,7 @@ fn bank(arguments: &Arguments, out: &mut dyn Write) -> Result<(), AnyError> {
 fn run(arguments: &Arguments, annals: &Annals, seed: u64) -> Result<Tally, AnyError> {
     let style = "{bar:40} {pos}/{len} commands, {per_sec}";
     let bar = ProgressBar::new(arguments.commands).with_style(ProgressStyle::with_template(style)?);
+    let executor = Executor::new(annals.clone());
     let mut total = Tally::new()?;
     let tallies = thread::scope(|scope| {
         let callers: Vec<_> = (0..arguments.callers)
@@ -121,7 +120,8 @@ fn run(arguments: &Arguments, annals: &Annals, seed: u64) -> Result<Tally, AnyEr
                 let random = Random(seed.wrapping_mul(31).wrapping_add(caller + 1));
                 let share = arguments.commands / arguments.callers
                     + u64::from(caller < arguments.commands % arguments.callers);
-                let call = move || call(annals, arguments.accounts, share, random, &bar);
+                let executor = executor.clone();
+                let call = move || call(&executor, arguments.accounts, share, random, &bar);
                 thread::Builder::new().spawn_scoped(scope, call)
             })
             .collect::<Result<_, _>>()?;
@@ -137,13 +137,12 @@ fn run(arguments: &Arguments, annals: &Annals, seed: u64) -> Result<Tally, AnyEr
 
 /// One caller: a command after the other.
 fn call(
-    annals: &Annals,
+    executor: &Executor<Annals>,
     accounts: u64,
     commands: u64,
     mut random: Random,
     bar: &ProgressBar,
 ) -> Result<Tally, AnyError> {
-    let executor = Executor::new(annals.clone()).attempts_max(100);
     let mut tally = Tally::new()?;
     for _ in 0..commands {
         let request = random.request(accounts)?;

@@ -2,7 +2,7 @@
 
 use annals_event::StreamId;
 
-use crate::{event::Event, recorded::Recorded};
+use crate::{caching::Caching, event::Event, recorded::Recorded};
 
 /// Events that a command decided on, in order; perhaps none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub trait CommandStreams {
 /// clock, no randomness; it may run several times.
 pub trait Command: CommandStreams + Sync {
     /// What the decision is made on.
-    type State: Default + Send;
+    type State: Default + Send + 'static;
     /// What can happen.
     type Event: Event;
     /// A business reason to refuse.
@@ -57,6 +57,12 @@ pub trait Command: CommandStreams + Sync {
     /// Folds an event into the state. Events come in the order of the log, those of discovered
     /// streams after those that led to them.
     fn evolve(&self, state: &mut Self::State, event: &Recorded<Self::Event>);
+
+    /// What of the state may be kept for later commands. Nothing unless said: each command folds
+    /// its streams from their first events on.
+    fn caching(&self) -> Caching<Self::State> {
+        Caching::nothing()
+    }
 
     /// Decides.
     ///

@@ -33,6 +33,14 @@ pub enum ExecuteError<R, E> {
         /// Why.
         source: DecodeError,
     },
+    /// The command's own code panicked. Nothing was appended, and the store goes on.
+    #[error("the command panicked in `{place}`: {message}")]
+    Panicked {
+        /// In which of its functions.
+        place: &'static str,
+        /// What it said.
+        message: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(E),

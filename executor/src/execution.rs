@@ -1,23 +1,33 @@
 //! One command on its way, as a state machine without I/O: it says what it needs next and is told
 //! what came of it. So the same rules run blocking and async, on any store.
 //!
-//! 1. Read the declared streams, all at one position, and fold their events.
-//! 2. While `discover` names streams that were not read, read these at the same position.
-//! 3. Decide. A rejection, and a decision without events, wait until what was read is durable.
-//! 4. Append, with the version read of *every* stream as expectation.
-//! 5. On a conflict read only what is new, and decide again; from the beginning, if streams had
-//!    been discovered, since others might be discovered now.
+//! 1. Queue for the declared streams, so that other commands of this process do not interfere.
+//! 2. Take over what the cache has kept of their state.
+//! 3. Read what is new in them, all at one position, and fold it.
+//! 4. While `discover` names streams that were not read, add them to the turn and read them at
+//!    the same position. If others are at them, give up the turn and queue for all.
+//! 5. Decide. A rejection, and a decision without events, wait until what was read is durable.
+//! 6. Append, with the version read of *every* stream as expectation.
+//! 7. When the append has its place, fold its events, leave the state to the cache and hand over
+//!    to whoever is next; the answer waits until the append is durable.
+//! 8. On a conflict read only what is new, and decide again; from step 2, if streams had been
+//!    discovered, since others might be discovered now.
+
+use std::sync::Arc;
 
 use annals_event::{
-    Append, AppendFailure, Committed, ExpectedVersion, Position, ReadFrom, Snapshot, StreamId,
-    StreamVersion,
+    Append, AppendFailure, Committed, Position, ReadFrom, Sequenced, Snapshot, Store,
 };
 
 use crate::{
+    basis::{Basis, Unfolded},
     codec::Codec,
     command::{Command, Decision},
     error::{ExecuteError, InvalidCommand},
+    guard::{Panicked, guard},
     payloads::Payloads,
+    state_cache::StateCache,
+    turns::{Keys, Turn, Turns},
 };
 
 /// A command that happened.
@@ -31,184 +41,287 @@ pub struct Executed {
     pub position: Position,
 }
 
-/// `discover` is asked at most this often.
+/// `discover` is asked at most this often in an attempt.
 const ROUNDS_MAX: u32 = 64;
 
-/// What the execution needs next.
-pub(crate) enum Step<R, E> {
-    /// These streams, at this position or the newest.
-    Read(Vec<ReadFrom>, Option<Position>),
-    /// This append.
-    Append(Append),
-    /// That everything up to the position is durable; then the execution has ended with this.
-    Settle(Position, Outcome<R, E>),
-    /// Nothing: it ended.
-    Done(Outcome<R, E>),
+/// How often a command queues anew for streams that it discovered. Then it goes on without its
+/// turn: a conflict is the worst that can happen.
+const QUEUEINGS_MAX: u32 = 8;
+
+/// What all executions of an executor share.
+#[derive(Debug)]
+pub(crate) struct Shared<S, K> {
+    pub(crate) store: S,
+    pub(crate) payloads: Payloads<K>,
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) cache: StateCache,
 }
+
+/// What the execution needs next.
+pub(crate) enum Step<R, S: Store> {
+    /// Its turn at these streams.
+    Queue(Keys),
+    /// The streams from this number on, at this position or the newest.
+    Read(usize, Option<Position>),
+    /// That this append gets its place.
+    Sequence(Append),
+    /// Nothing: it ended with this, once what it rests on is durable.
+    Ended(Ended<R, S>),
+}
+
+/// How an execution ends, and what to wait for before that is told.
+pub(crate) struct Ended<R, S: Store> {
+    pub(crate) outcome: Outcome<R, S::Error>,
+    pub(crate) rests_on: RestsOn<S::Ticket>,
+}
+
+/// What must be durable before an outcome is told.
+pub(crate) enum RestsOn<T> {
+    Nothing,
+    Position(Position),
+    Ticket(T),
+}
+
+/// How a command does not happen on a store.
+pub(crate) type ErrorOf<C, S> = ExecuteError<<C as Command>::Rejection, <S as Store>::Error>;
 
 /// How an execution ends.
 pub(crate) type Outcome<R, E> = Result<Executed, ExecuteError<R, E>>;
 
-/// A command on its way.
-pub(crate) struct Execution<'a, C: Command, K> {
+/// A command on its way. Dropped, it leaves its state to the cache and its turn to the next.
+pub(crate) struct Execution<'a, C: Command, S: Store, K> {
     command: &'a C,
-    payloads: &'a Payloads<K>,
+    shared: &'a Shared<S, K>,
     attempts_max: u32,
     attempts: u32,
-    state: C::State,
-    /// Every stream read, with its version: what the append will expect.
-    read: Vec<(StreamId, StreamVersion)>,
-    /// The streams of the read that is under way.
-    reading: Vec<StreamId>,
-    /// How many of `read` were declared, not discovered.
-    declared: usize,
     rounds: u32,
+    queueings: u32,
+    basis: Basis<C::State>,
     position: Position,
+    /// The events of the append that is on its way.
+    events: Vec<C::Event>,
+    turn: Option<Turn>,
 }
 
-impl<'a, C: Command, K: Codec> Execution<'a, C, K> {
-    pub(crate) fn new(command: &'a C, payloads: &'a Payloads<K>, attempts_max: u32) -> Self {
-        Self {
+impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
+    /// An execution and its first step.
+    pub(crate) fn start(
+        command: &'a C,
+        shared: &'a Shared<S, K>,
+        attempts_max: u32,
+    ) -> Result<(Self, Step<C::Rejection, S>), ErrorOf<C, S>> {
+        let streams = guard("streams", || command.streams())?;
+        if streams.is_empty() {
+            return Err(InvalidCommand::NoStreams.into());
+        }
+        let caching = guard("caching", || command.caching())?;
+        let execution = Self {
             command,
-            payloads,
+            shared,
             attempts_max,
             attempts: 1,
-            state: C::State::default(),
-            read: Vec::new(),
-            reading: Vec::new(),
-            declared: 0,
             rounds: 0,
+            queueings: 1,
+            basis: Basis::new(streams, caching),
             position: Position::ZERO,
-        }
+            events: Vec::new(),
+            turn: None,
+        };
+        let keys = execution.basis.hashes().into();
+        Ok((execution, Step::Queue(keys)))
     }
 
-    /// The first step.
-    pub(crate) fn start<E>(&mut self) -> Step<C::Rejection, E> {
-        let streams = self.unread(self.command.streams());
-        if streams.is_empty() {
-            return invalid(InvalidCommand::NoStreams);
-        }
-        self.declared = streams.len();
-        self.read_new(streams, None)
+    /// What [`Step::Read`] is about.
+    pub(crate) fn streams(&self, from: usize) -> &[ReadFrom] {
+        self.basis.streams().get(from..).unwrap_or_default()
     }
 
-    /// Those of `streams` that were not read, each once.
-    fn unread(&self, streams: Vec<StreamId>) -> Vec<StreamId> {
-        let mut unread: Vec<StreamId> = Vec::with_capacity(streams.len());
-        for stream in streams {
-            if !self.read.iter().any(|(read, _)| *read == stream) && !unread.contains(&stream) {
-                unread.push(stream);
-            }
-        }
-        unread
+    /// Its turn has come.
+    pub(crate) fn on_turn(&mut self, turn: Turn) -> Step<C::Rejection, S> {
+        self.turn = Some(turn);
+        self.begin()
     }
 
-    fn read_new<E>(
-        &mut self,
-        streams: Vec<StreamId>,
-        at: Option<Position>,
-    ) -> Step<C::Rejection, E> {
-        let from =
-            |stream: &StreamId| ReadFrom { stream: stream.clone(), after: StreamVersion::ZERO };
-        let request = streams.iter().map(from).collect();
-        self.reading = streams;
-        Step::Read(request, at)
+    /// Begins with what the cache has.
+    fn begin(&mut self) -> Step<C::Rejection, S> {
+        self.basis.take_kept(&self.shared.cache);
+        // What was discovered for the kept state is needed again.
+        if self.basis.has_discovered() && !self.extend_turn() {
+            return self.queue_anew();
+        }
+        Step::Read(0, None)
+    }
+
+    /// Adds all streams to the turn, if that can be done at once or is not worth waiting for.
+    fn extend_turn(&mut self) -> bool {
+        let turn = self.turn.as_mut();
+        turn.is_none_or(|turn| turn.extend(self.basis.hashes())) || self.queueings >= QUEUEINGS_MAX
+    }
+
+    /// Gives up the turn, and queues for all streams known by now.
+    fn queue_anew(&mut self) -> Step<C::Rejection, S> {
+        self.queueings += 1;
+        let mut keys = Keys::from(self.basis.hashes());
+        keys.extend(self.turn.iter().flat_map(Turn::keys).copied());
+        self.basis.put_back(&self.shared.cache);
+        self.turn = None;
+        self.rounds = 0;
+        Step::Queue(keys)
     }
 
     /// What was read: fold it, then discover or decide.
-    pub(crate) fn on_read<E>(&mut self, snapshot: Snapshot) -> Step<C::Rejection, E> {
+    pub(crate) fn on_read(&mut self, first: usize, snapshot: Snapshot) -> Step<C::Rejection, S> {
+        // Where it all begins has moved: other streams might be discovered now.
+        if first == 0 && self.basis.has_discovered() && !snapshot.events.is_empty() {
+            self.basis.begin_again();
+            return Step::Read(0, None);
+        }
         self.position = snapshot.position;
-        for (stream, version) in self.reading.drain(..).zip(&snapshot.versions) {
-            match self.read.iter_mut().find(|(read, _)| *read == stream) {
-                Some((_, known)) => *known = *version,
-                None => self.read.push((stream, *version)),
-            }
+        let payloads = &self.shared.payloads;
+        if let Err(error) = self.basis.fold(self.command, payloads, first, snapshot) {
+            return failed(error);
         }
-        for event in snapshot.events {
-            let (stream, position) = (event.stream.clone(), event.position);
-            match self.payloads.decode(event) {
-                Ok(Some(event)) => self.command.evolve(&mut self.state, &event),
-                Ok(None) => {}
-                Err(source) => {
-                    return Step::Done(Err(ExecuteError::Decode { stream, position, source }));
-                }
-            }
+        let known = self.basis.streams().len();
+        match guard("discover", || self.command.discover(self.basis.state())) {
+            Ok(discovered) => self.basis.add(discovered),
+            Err(panicked) => return failed(panicked),
         }
-        let discovered = self.unread(self.command.discover(&self.state));
-        if discovered.is_empty() {
-            return self.decide();
-        }
+        if self.basis.streams().len() == known { self.decide() } else { self.read_more(known) }
+    }
+
+    /// Reads what was discovered: the streams from number `first` on.
+    fn read_more(&mut self, first: usize) -> Step<C::Rejection, S> {
         self.rounds += 1;
         if self.rounds > ROUNDS_MAX {
-            return invalid(InvalidCommand::EndlessDiscovery { rounds: ROUNDS_MAX });
+            return failed(InvalidCommand::EndlessDiscovery { rounds: ROUNDS_MAX });
         }
-        self.read_new(discovered, Some(self.position))
+        if !self.extend_turn() {
+            return self.queue_anew();
+        }
+        if !self.basis.take_parts(&self.shared.cache, first, self.position) {
+            // Somebody was faster there: what was read first is too old for it.
+            return self.queue_anew();
+        }
+        Step::Read(first, Some(self.position))
     }
 
-    fn decide<E>(&mut self) -> Step<C::Rejection, E> {
-        let decision = match self.command.decide(&self.state) {
-            Ok(decision) => decision,
-            Err(rejection) => {
-                return Step::Settle(self.position, Err(ExecuteError::Rejected(rejection)));
-            }
+    fn decide(&mut self) -> Step<C::Rejection, S> {
+        let decision = match guard("decide", || self.command.decide(self.basis.state())) {
+            Ok(Ok(decision)) => decision,
+            Ok(Err(rejection)) => return self.settle(Err(ExecuteError::Rejected(rejection))),
+            Err(panicked) => return failed(panicked),
         };
         if decision.events.is_empty() {
-            return Step::Settle(self.position, Ok(self.executed(None)));
+            let executed = self.executed(None);
+            return self.settle(Ok(executed));
         }
-        match self.append(decision) {
-            Ok(append) => Step::Append(append),
-            Err(error) => invalid(error),
+        match guard("serialize", || self.encode(decision)) {
+            Ok(Ok((append, events))) => {
+                self.events = events;
+                Step::Sequence(append)
+            }
+            Ok(Err(error)) => failed(error),
+            Err(panicked) => failed(panicked),
         }
     }
 
-    fn append(&self, decision: Decision<C::Event>) -> Result<Append, InvalidCommand> {
+    fn encode(
+        &self,
+        decision: Decision<C::Event>,
+    ) -> Result<(Append, Vec<C::Event>), InvalidCommand> {
+        let mut new = Vec::with_capacity(decision.events.len());
         let mut events = Vec::with_capacity(decision.events.len());
         for (stream, event) in decision.events {
-            if !self.read.iter().any(|(read, _)| *read == stream) {
+            if !self.basis.has(&stream) {
                 return Err(InvalidCommand::UndeclaredStream { stream });
             }
-            events.push(self.payloads.encode(stream, &event)?);
+            new.push(self.shared.payloads.encode(stream, &event)?);
+            events.push(event);
         }
-        let expect = |(stream, version): &(StreamId, StreamVersion)| {
-            (stream.clone(), ExpectedVersion::Exactly(*version))
-        };
-        Ok(Append { events, expectations: self.read.iter().map(expect).collect() })
+        Ok((Append { events: new, expectations: self.basis.expectations() }, events))
     }
 
     /// What came of the append: the end, or another attempt.
-    pub(crate) fn on_append<E>(
+    pub(crate) fn on_sequenced(
         &mut self,
-        result: Result<Committed, AppendFailure<E>>,
-    ) -> Step<C::Rejection, E> {
-        let (conflicts, position) = match result {
-            Ok(committed) => return Step::Done(Ok(self.executed(Some(committed)))),
-            Err(AppendFailure::Store(error)) => return Step::Done(Err(ExecuteError::Store(error))),
-            Err(AppendFailure::Conflict { conflicts, position }) => (conflicts, position),
-        };
-        if self.attempts >= self.attempts_max {
-            let attempts = self.attempts;
-            return Step::Settle(position, Err(ExecuteError::Contended { conflicts, attempts }));
+        append: Append,
+        result: Result<Sequenced<S::Ticket>, AppendFailure<S::Error>>,
+    ) -> Step<C::Rejection, S> {
+        let events = std::mem::take(&mut self.events);
+        match result {
+            Ok(Sequenced { committed, ticket }) => {
+                let derived_id = |position| self.shared.store.derived_id(position);
+                self.basis.fold_own(self.command, &committed, append, events, derived_id);
+                let executed = self.executed(Some(committed));
+                end(Ok(executed), RestsOn::Ticket(ticket))
+            }
+            Err(AppendFailure::Store(error)) => {
+                self.shared.cache.clear();
+                failed(ExecuteError::Store(error))
+            }
+            Err(AppendFailure::Conflict { conflicts, position }) => {
+                if self.attempts >= self.attempts_max {
+                    let attempts = self.attempts;
+                    let contended = ExecuteError::Contended { conflicts, attempts };
+                    return end(Err(contended), RestsOn::Position(position));
+                }
+                self.attempts += 1;
+                self.try_again()
+            }
         }
-        self.attempts += 1;
+    }
+
+    fn try_again(&mut self) -> Step<C::Rejection, S> {
         self.rounds = 0;
-        if self.read.len() > self.declared {
-            self.state = C::State::default();
-            self.read.clear();
-            return self.start();
+        if !self.basis.has_discovered() {
+            return Step::Read(0, None);
         }
-        let from = |(stream, after): &(StreamId, StreamVersion)| ReadFrom {
-            stream: stream.clone(),
-            after: *after,
-        };
-        self.reading = self.read.iter().map(|(stream, _)| stream.clone()).collect();
-        Step::Read(self.read.iter().map(from).collect(), None)
+        if self.basis.is_kept_per_stream() {
+            self.basis.put_back(&self.shared.cache);
+            return self.begin();
+        }
+        self.basis.begin_again();
+        Step::Read(0, None)
     }
 
     fn executed(&self, committed: Option<Committed>) -> Executed {
         Executed { committed, attempts: self.attempts, position: self.position }
     }
+
+    /// The end, once everything that was read is durable.
+    fn settle(&self, outcome: Outcome<C::Rejection, S::Error>) -> Step<C::Rejection, S> {
+        end(outcome, RestsOn::Position(self.position))
+    }
 }
 
-fn invalid<R, E>(error: InvalidCommand) -> Step<R, E> {
-    Step::Done(Err(ExecuteError::Invalid(error)))
+fn failed<R, S: Store>(error: impl Into<ExecuteError<R, S::Error>>) -> Step<R, S> {
+    end(Err(error.into()), RestsOn::Nothing)
+}
+
+fn end<R, S: Store>(outcome: Outcome<R, S::Error>, rests_on: RestsOn<S::Ticket>) -> Step<R, S> {
+    Step::Ended(Ended { outcome, rests_on })
+}
+
+/// Cancelled or ended: first the state goes back, then the turn goes on.
+impl<C: Command, S: Store, K> Drop for Execution<'_, C, S, K> {
+    fn drop(&mut self) {
+        self.basis.put_back(&self.shared.cache);
+    }
+}
+
+impl<R, E> From<Panicked> for ExecuteError<R, E> {
+    fn from(Panicked { place, message }: Panicked) -> Self {
+        Self::Panicked { place, message }
+    }
+}
+
+impl<R, E> From<Unfolded> for ExecuteError<R, E> {
+    fn from(error: Unfolded) -> Self {
+        match error {
+            Unfolded::Panicked(panicked) => panicked.into(),
+            Unfolded::Undecoded { stream, position, source } => {
+                Self::Decode { stream, position, source }
+            }
+        }
+    }
 }

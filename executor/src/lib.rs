@@ -8,11 +8,21 @@ mod codec;
 mod command;
 mod error;
 mod event;
-mod execution;
-mod executor;
 mod payloads;
 mod recorded;
 
+mod caching;
+mod per_stream;
+mod state_cache;
+mod stream_index;
+mod turns;
+
+mod basis;
+mod execution;
+mod executor;
+mod guard;
+
+pub use caching::Caching;
 pub use codec::{Bincode, Codec, CodecError};
 pub use command::{Command, CommandStreams, Decision};
 pub use error::{ExecuteError, InvalidCommand};
@@ -20,4 +30,6 @@ pub use event::Event;
 pub use execution::Executed;
 pub use executor::Executor;
 pub use payloads::{DecodeError, EncodeError, Payloads};
+pub use per_stream::{PerStream, StreamState};
 pub use recorded::Recorded;
+pub use state_cache::CacheStats;

@@ -235,24 +235,6 @@ impl Log {
         Reader::new(self.shared.clone(), pattern)
     }
 
-    /// Returns when record `number` may be seen, as [`Log::wait`] for a task.
-    ///
-    /// # Errors
-    /// The log failed before.
-    pub async fn reached(&self, number: u64) -> Result<(), Failure> {
-        loop {
-            let listener = self.listen();
-            if self.durable() >= number {
-                return Ok(());
-            }
-            if let Some(failure) = self.failure() {
-                return Err(failure);
-            }
-            self.shared.flush_soon();
-            listener.await;
-        }
-    }
-
     /// The header of the segment that the next frame goes into, if it fits.
     pub fn active_segment(&self) -> Header {
         self.shared.tail.lock().segment.header

@@ -1,0 +1,217 @@
+//! Commands over the same streams take turns, so that inside one process they do not conflict.
+//!
+//! - A command takes its places in the queues of all its streams in one step. So all queues agree
+//!   on who comes first: no two commands wait for each other, and nobody is overtaken. Its turn
+//!   has come when it is first in all of them. (The lock manager of Calvin: Thomson et al. 2012.)
+//! - Streams that turn out to be needed later are added only if nobody is in their queues;
+//!   otherwise the command gives up its turn and queues for all of them again.
+//! - A turn ends when it is dropped, on whatever way, and hands over to who comes next.
+//!
+//! Turns save work; they do not make anything correct. What a decision rests on is checked when
+//! its events are appended. So hashes will do for names: streams that share one only wait longer.
+
+use std::{
+    collections::VecDeque,
+    hint,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    thread::{self, Thread},
+};
+
+use hashbrown::{HashTable, hash_table::Entry};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+/// Hashes of streams, each once.
+pub(crate) type Keys = SmallVec<[u64; 8]>;
+
+/// A turn is a few microseconds long: a thread that looks this often mostly need not sleep.
+const LOOKS_MAX: u32 = 200;
+
+/// The queues of all streams that somebody is at.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    queues: Mutex<HashTable<Queue>>,
+}
+
+/// Those who are at one stream.
+#[derive(Debug)]
+struct Queue {
+    key: u64,
+    /// Behind the one whose turn it is.
+    waiting: VecDeque<Arc<Waiter>>,
+}
+
+/// Somebody whose turn has not come.
+#[derive(Debug, Default)]
+struct Waiter {
+    /// In how many queues others are before it.
+    missing: AtomicUsize,
+    sleeper: Mutex<Option<Sleeper>>,
+}
+
+#[derive(Debug)]
+enum Sleeper {
+    Thread(Thread),
+    Task(Waker),
+}
+
+/// A place in the queues of some streams. Await it, or call [`Turn::wait`], before using it.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    turns: Arc<Turns>,
+    keys: Keys,
+    /// `None`: the turn has come.
+    waiter: Option<Arc<Waiter>>,
+}
+
+impl Turns {
+    /// Takes a place in the queues of streams.
+    pub(crate) fn queue(self: &Arc<Self>, mut keys: Keys) -> Turn {
+        keys.sort_unstable();
+        keys.dedup();
+        let mut waiter: Option<Arc<Waiter>> = None;
+        let mut missing = 0;
+        let mut queues = self.queues.lock();
+        for key in &keys {
+            match queues.entry(*key, |queue| queue.key == *key, |queue| queue.key) {
+                Entry::Vacant(vacant) => drop(vacant.insert(Queue::new(*key))),
+                Entry::Occupied(mut queue) => {
+                    missing += 1;
+                    let waiter = waiter.get_or_insert_default();
+                    queue.get_mut().waiting.push_back(waiter.clone());
+                }
+            }
+        }
+        if let Some(waiter) = &waiter {
+            // Relaxed: whoever counts it down holds the lock that is held here.
+            waiter.missing.store(missing, Ordering::Relaxed);
+        }
+        drop(queues);
+        Turn { turns: self.clone(), keys, waiter }
+    }
+}
+
+impl Queue {
+    fn new(key: u64) -> Self {
+        Self { key, waiting: VecDeque::new() }
+    }
+
+    /// Takes out one who waits; says whether it did.
+    fn remove(&mut self, waiter: &Arc<Waiter>) -> bool {
+        let found = self.waiting.iter().position(|other| Arc::ptr_eq(other, waiter));
+        found.is_some_and(|at| self.waiting.remove(at).is_some())
+    }
+}
+
+impl Waiter {
+    fn has_come(&self) -> bool {
+        // Acquire pairs with the Release in `hand_over`: what was done in the turns before is seen.
+        self.missing.load(Ordering::Acquire) == 0
+    }
+
+    /// One queue less; says whether the turn has come.
+    fn count_down(&self) -> bool {
+        self.missing.fetch_sub(1, Ordering::Release) == 1
+    }
+
+    fn wake(&self) {
+        let sleeper = self.sleeper.lock().take();
+        match sleeper {
+            Some(Sleeper::Thread(thread)) => thread.unpark(),
+            // One that panics must not take along those who come later.
+            Some(Sleeper::Task(waker)) => {
+                drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+            }
+            None => {}
+        }
+    }
+}
+
+impl Turn {
+    /// Blocks until the turn has come.
+    pub(crate) fn wait(mut self) -> Self {
+        let Some(waiter) = self.waiter.take() else { return self };
+        for _ in 0..LOOKS_MAX {
+            if waiter.has_come() {
+                return self;
+            }
+            hint::spin_loop();
+        }
+        *waiter.sleeper.lock() = Some(Sleeper::Thread(thread::current()));
+        while !waiter.has_come() {
+            thread::park();
+        }
+        self
+    }
+
+    /// Whether all of these streams belong to the turn, or could be added to it at once.
+    pub(crate) fn extend(&mut self, keys: &[u64]) -> bool {
+        let mut queues = self.turns.queues.lock();
+        let new = |key: &&u64| self.keys.binary_search(key).is_err();
+        let mut new: Keys = keys.iter().filter(new).copied().collect();
+        new.sort_unstable();
+        new.dedup();
+        if new.iter().any(|key| queues.find(*key, |queue| queue.key == *key).is_some()) {
+            return false;
+        }
+        for key in &new {
+            queues.insert_unique(*key, Queue::new(*key), |queue| queue.key);
+        }
+        drop(queues);
+        self.keys.extend(new);
+        self.keys.sort_unstable();
+        true
+    }
+
+    /// The streams that it is for.
+    pub(crate) fn keys(&self) -> &[u64] {
+        &self.keys
+    }
+}
+
+/// Ready when the turn has come.
+impl Future for &mut Turn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(waiter) = &self.waiter else { return Poll::Ready(()) };
+        if !waiter.has_come() {
+            *waiter.sleeper.lock() = Some(Sleeper::Task(context.waker().clone()));
+            // Again, now that whoever hands over sees the waker.
+            if !waiter.has_come() {
+                return Poll::Pending;
+            }
+        }
+        self.waiter = None;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut woken: SmallVec<[Arc<Waiter>; 4]> = SmallVec::new();
+        let mut queues = self.turns.queues.lock();
+        for key in &self.keys {
+            let Ok(mut entry) = queues.find_entry(*key, |queue| queue.key == *key) else {
+                continue;
+            };
+            let queue = entry.get_mut();
+            if self.waiter.as_ref().is_some_and(|waiter| queue.remove(waiter)) {
+                continue;
+            }
+            match queue.waiting.pop_front() {
+                Some(next) if next.count_down() => woken.push(next),
+                Some(_) => {}
+                None => drop(entry.remove()),
+            }
+        }
+        drop(queues);
+        woken.iter().for_each(|waiter| waiter.wake());
+    }
+}
