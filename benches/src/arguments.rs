@@ -33,6 +33,9 @@ pub(crate) struct Run {
     /// How often each case is run [default: 5, or 3 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: Option<u32>,
+    /// Only cases of write and command workloads whose names have this in them.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
     /// Short runs, small logs: orders of magnitude in some minutes.
     #[arg(long)]
     quick: bool,
@@ -69,7 +72,12 @@ impl Run {
     pub(crate) fn plan(&self) -> Plan {
         let plan = if self.quick { Plan::quick() } else { Plan::thorough() };
         let (seconds, runs) = (plan.seconds, plan.runs);
-        Plan { seconds: self.seconds.unwrap_or(seconds), runs: self.runs.unwrap_or(runs), ..plan }
+        Plan {
+            seconds: self.seconds.unwrap_or(seconds),
+            runs: self.runs.unwrap_or(runs),
+            only: self.only.clone(),
+            ..plan
+        }
     }
 
     /// What to type to do the same elsewhere.
@@ -78,7 +86,10 @@ impl Run {
         let names: Vec<_> = self.workloads().iter().map(ToString::to_string).collect();
         let quick = if self.quick { " --quick" } else { "" };
         let (names, seconds, runs) = (names.join(","), plan.seconds, plan.runs);
-        format!("annals-bench run{quick} --workload {names} --seconds {seconds} --runs {runs}")
+        let only = if self.only.is_empty() { "" } else { &format!(" --only '{}'", self.only) };
+        format!(
+            "annals-bench run{quick} --workload {names}{only} --seconds {seconds} --runs {runs}"
+        )
     }
 }
 

@@ -40,7 +40,9 @@ pub(crate) fn cases(workload: Workload) -> Vec<Case> {
         ]
         .concat(),
         Workload::W4 => [Keeping::Interval, Keeping::Never, Keeping::Memory].map(early).concat(),
-        Workload::W5 | Workload::W6 | Workload::W7 => Vec::new(),
+        Workload::W5 | Workload::W6 | Workload::W7 | Workload::Financial | Workload::Orders => {
+            Vec::new()
+        }
     }
 }
 

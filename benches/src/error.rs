@@ -31,6 +31,9 @@ pub enum BenchError {
     /// A workload made a name that is none.
     #[error(transparent)]
     Name(#[from] annals::InvalidName),
+    /// A command failed for another reason than a conflict.
+    #[error("a command failed: {0}")]
+    Command(String),
     /// The log does not hold what was acknowledged.
     #[error("the log does not hold what was acknowledged: {0}; that is a bug, please report it")]
     Lost(String),

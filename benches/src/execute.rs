@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     arguments::{Arguments, Command, Run, Soak},
-    beside, catalogue,
+    beside, catalogue, commands,
     error::BenchError,
     interrupt::Interrupt,
     machine::Machine,
@@ -69,7 +69,12 @@ fn measure(
         }
         Workload::W6 => opening::run(plan, scratch, progress),
         Workload::W7 => sizes::run(plan, scratch, progress),
-        _ => rounds::run(workload, &catalogue::cases(workload), plan, scratch, progress),
+        Workload::Financial | Workload::Orders => commands::run(workload, plan, scratch, progress),
+        _ => {
+            let mut cases = catalogue::cases(workload);
+            cases.retain(|case| plan.has(case));
+            rounds::run(workload, &cases, plan, scratch, progress)
+        }
     }
 }
 

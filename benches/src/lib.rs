@@ -21,6 +21,8 @@ mod window;
 mod writes;
 mod yardstick;
 
+mod commands;
+
 mod beside;
 mod cold;
 mod opening;

@@ -9,6 +9,8 @@ pub(crate) struct Plan {
     pub(crate) seconds: f64,
     /// How often each case is run.
     pub(crate) runs: u32,
+    /// Only cases whose names have this in them.
+    pub(crate) only: String,
     /// How many events the logs have that are read.
     pub(crate) read_events: u64,
     /// How many single events are read at random.
@@ -27,6 +29,7 @@ impl Plan {
         Self {
             seconds: 2.0,
             runs: 5,
+            only: String::new(),
             read_events: 2_000_000,
             random_reads: 100_000,
             opened_events: vec![10_000, 100_000, 1_000_000, 10_000_000],
@@ -39,11 +42,17 @@ impl Plan {
         Self {
             seconds: 0.4,
             runs: 3,
+            only: String::new(),
             read_events: 300_000,
             random_reads: 20_000,
             opened_events: vec![10_000, 100_000, 1_000_000],
             sized_events: 200_000,
         }
+    }
+
+    /// Whether a case is wanted.
+    pub(crate) fn has(&self, case: &impl ToString) -> bool {
+        case.to_string().contains(&self.only)
     }
 
     /// How long a run counts.

@@ -21,10 +21,14 @@ pub(crate) enum Workload {
     W6,
     /// Bytes on disk and in memory.
     W7,
+    /// Commands: deposits, withdrawals, transfers.
+    Financial,
+    /// Commands: orders of several products.
+    Orders,
 }
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [Workload; 8] = [
+pub(crate) const ALL: [Workload; 10] = [
     Workload::W1,
     Workload::W2,
     Workload::W3,
@@ -33,6 +37,8 @@ pub(crate) const ALL: [Workload; 8] = [
     Workload::W5,
     Workload::W6,
     Workload::W7,
+    Workload::Financial,
+    Workload::Orders,
 ];
 
 impl Workload {
@@ -46,6 +52,8 @@ impl Workload {
             Self::W5 => "W5: reading",
             Self::W6 => "W6: opening",
             Self::W7 => "W7: room on disk and in memory",
+            Self::Financial => "Financial: commands over accounts",
+            Self::Orders => "Orders: commands over a customer, an order and products",
         }
     }
 
@@ -60,6 +68,8 @@ impl Workload {
             Self::W5 => W5,
             Self::W6 => W6,
             Self::W7 => W7,
+            Self::Financial => FINANCIAL,
+            Self::Orders => ORDERS,
         }
     }
 
@@ -67,6 +77,7 @@ impl Workload {
     pub(crate) fn x_axis(self) -> &'static str {
         match self {
             Self::W6 => "events in the log",
+            Self::Financial | Self::Orders => "callers",
             _ => "appends in flight",
         }
     }
@@ -83,6 +94,8 @@ impl fmt::Display for Workload {
             Self::W5 => "W5",
             Self::W6 => "W6",
             Self::W7 => "W7",
+            Self::Financial => "Financial",
+            Self::Orders => "Orders",
         })
     }
 }
@@ -133,3 +146,16 @@ What one event of 100 bytes takes: in the log (frames, names, headers of segment
 closing (all files as allocated, the unused part of the last segment included), in index images \
 beside sealed segments, and in memory (places of the active segment and marks into all segments, \
 by `Annals::stats`).";
+
+const FINANCIAL: &str = "\
+Each command is a deposit (four of ten), a withdrawal or a transfer (four of ten) of an account chosen at random; the balance comes \
+from the account's events and must not become negative. Acknowledged after the sync, a rejection as \
+well. Every command is counted once, accepted or rejected. `x base` compares with as many callers \
+of W2, which append a single event without deciding anything. Afterwards the whole log is audited: no \
+balance was ever negative, and what was sent arrived.";
+
+const ORDERS: &str = "\
+Each command orders one to four products for one of 1,000 customers: an event for the order, for the \
+customer and for each product, whose stock must not become negative; one command of ten brings \
+new stock. `x base` compares with as many callers of W3, which append four events to four streams \
+without deciding anything. Afterwards the whole log is audited.";
