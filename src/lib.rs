@@ -11,8 +11,14 @@ pub use annals_event::{
     RecordedEvent, SchemaVersion, Sequenced, Snapshot, Store, StreamId, StreamQuery, StreamVersion,
     Timestamp, Versions, limits,
 };
+#[cfg(feature = "json")]
+pub use annals_executor::Json;
+#[cfg(feature = "msgpack")]
+pub use annals_executor::MessagePack;
+#[cfg(feature = "postcard")]
+pub use annals_executor::Postcard;
 pub use annals_executor::{
     Bincode, CacheStats, Caching, Codec, CodecError, Command, CommandStreams, Decision,
-    DecodeError, EncodeError, Event, ExecuteError, Executed, Executor, InvalidCommand, Payloads,
-    PerStream, Recorded, StreamState,
+    DecodeError, EncodeError, Event, EventSchema, ExecuteError, Executed, Executor, InvalidCommand,
+    OldEvent, Payloads, PerStream, Recorded, StreamState, Upcasted,
 };

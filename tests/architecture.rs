@@ -26,9 +26,11 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("engine", "event index wal", "parking_lot smallvec thiserror tracing"),
     (
         "executor",
-        "event",
-        "bincode foldhash hashbrown parking_lot quick_cache serde smallvec thiserror",
+        "event derive",
+        "bincode foldhash hashbrown parking_lot postcard quick_cache rmp-serde serde serde_json \
+         smallvec thiserror",
     ),
+    ("executor/derive", "", "proc-macro2 quote syn"),
     ("sim", "wal", "parking_lot"),
     ("annals", "engine event executor", ""),
     ("tools", "*", "*"),

@@ -11,9 +11,9 @@
 use std::{sync::Arc, thread};
 
 use annals::{
-    Annals, Append, AppendError, CodecId, Command, CommandStreams, Decision, Event, ExecuteError,
-    Executor, InvalidCommand, NewEvent, Options, Position, Recorded, SchemaVersion, StreamId,
-    StreamQuery, StreamVersion, Threads,
+    Annals, Append, AppendError, Bincode, CodecId, Command, CommandStreams, Decision, Event,
+    ExecuteError, Executor, InvalidCommand, NewEvent, Options, Payloads, Position, Recorded,
+    SchemaVersion, StreamId, StreamQuery, StreamVersion, Threads,
 };
 use annals_sim::{Fault, SimDisk, SimEnvironment, Times};
 use serde::{Deserialize, Serialize};
@@ -134,9 +134,9 @@ fn stores() -> (tempfile::TempDir, Vec<Annals>) {
 }
 
 fn balance(annals: &Annals, account: &StreamId) -> u64 {
+    let payloads = Payloads::new(Bincode);
     annals.read_stream(account, StreamQuery::forward()).fold(0, |balance, event| {
-        let payload = event.unwrap().payload;
-        match annals::Codec::decode(&annals::Bincode, &payload).unwrap() {
+        match payloads.decode(event.unwrap()).unwrap().unwrap().event {
             Money::In(cents) => balance + cents,
             Money::Out(cents) => balance - cents,
             Money::Linked(_) => balance,
@@ -199,9 +199,7 @@ fn a_rejection_waits_for_what_it_was_decided_on() {
     let executor = Executor::new(annals.clone());
     executor.execute_blocking(&Deposit(from.clone(), 50)).unwrap();
 
-    let payload = annals::Codec::encode(&annals::Bincode, &Money::Out(50)).unwrap();
-    let withdrawal = NewEvent::new(from.clone(), "Out", payload).unwrap();
-    let withdrawal = withdrawal.with_codec(CodecId::BINCODE, SchemaVersion::FIRST);
+    let withdrawal = Payloads::new(Bincode).encode(from.clone(), &Money::Out(50)).unwrap();
     let pending = annals.append(&Append::new().event(withdrawal));
     assert_eq!(annals.stream_version(&from), StreamVersion::new(1), "not visible outside");
     // Only writes fail, so that the decision can read.
@@ -234,10 +232,8 @@ fn streams_are_discovered_in_rounds_and_all_are_in_the_check() {
         for (n, next) in [(0, 1), (1, 2), (2, 0)] {
             let account = id(&format!("account-{n}"));
             executor.execute_blocking(&Deposit(account.clone(), 10)).unwrap();
-            let payload =
-                annals::Codec::encode(&annals::Bincode, &Money::Linked(format!("account-{next}")));
-            let link = NewEvent::new(account, "Linked", payload.unwrap()).unwrap();
-            let link = link.with_codec(CodecId::BINCODE, SchemaVersion::FIRST);
+            let link = Money::Linked(format!("account-{next}"));
+            let link = Payloads::new(Bincode).encode(account, &link).unwrap();
             annals.append(&Append::new().event(link)).wait().unwrap();
         }
         let executed = executor.execute_blocking(&SumLinked(id("account-0"))).unwrap();

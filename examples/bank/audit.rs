@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, error::Error, fmt, ops::ControlFlow};
 
-use annals::{Annals, Bincode, Codec, LogQuery};
+use annals::{Annals, Bincode, LogQuery, Payloads};
 
 use crate::account::AccountEvent;
 
@@ -24,9 +24,12 @@ pub(crate) fn audit(annals: &Annals) -> Result<Books, Box<dyn Error + Send + Syn
     let mut balances: BTreeMap<String, u64> = BTreeMap::new();
     let (mut paid_in, mut paid_out) = (0, 0);
     let mut failed = None;
+    let payloads = Payloads::new(Bincode);
     annals.read_all(LogQuery::forward()).visit(|view| {
-        match Bincode.decode::<AccountEvent>(view.payload) {
-            Ok(event) => {
+        match payloads.decode_view::<AccountEvent>(view) {
+            // None is skipped unless asked for.
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(event)) => {
                 match &event {
                     AccountEvent::Deposited { cents } => paid_in += cents,
                     AccountEvent::Withdrawn { cents } => paid_out += cents,

@@ -2,7 +2,7 @@
 
 use annals_event::{Conflict, Position, StreamId};
 
-use crate::payloads::{DecodeError, EncodeError};
+use crate::event_error::{DecodeError, EncodeError};
 
 /// Why a command did not happen: `R` is its rejection, `E` the store's error.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use annals_event::Store;
 
 use crate::{
-    codec::{Bincode, Codec},
+    codec::{Codec, bincode::Bincode},
     command::Command,
     error::ExecuteError,
     execution::{Ended, Executed, Execution, RestsOn, Shared, Step},
@@ -37,6 +37,7 @@ type ExecuteResult<C, S> =
 
 type End<C, S> = Ended<<C as Command>::Rejection, S>;
 
+#[cfg(feature = "bincode")]
 impl<S: Store> Executor<S> {
     /// An executor that writes bincode and tries each command at most ten times.
     pub fn new(store: S) -> Self {
@@ -47,7 +48,14 @@ impl<S: Store> Executor<S> {
 impl<S: Store, K: Codec> Executor<S, K> {
     /// An executor with a codec of one's choice.
     pub fn with_codec(store: S, codec: K) -> Self {
-        let (payloads, turns) = (Payloads::new(codec), Arc::new(Turns::default()));
+        Self::with_payloads(store, Payloads::new(codec))
+    }
+
+    /// An executor that is told how events become payloads and come back: with which codec, and
+    /// whether events of unknown types are skipped. What is skipped counts in its stream's version
+    /// as any other.
+    pub fn with_payloads(store: S, payloads: Payloads<K>) -> Self {
+        let turns = Arc::new(Turns::default());
         let cache = StateCache::new(CACHE_BYTES);
         Self { shared: Arc::new(Shared { store, payloads, turns, cache }), attempts_max: 10 }
     }

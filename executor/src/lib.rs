@@ -6,10 +6,13 @@
 
 mod codec;
 mod command;
+mod content;
 mod error;
 mod event;
+mod event_error;
 mod payloads;
 mod recorded;
+mod upcast;
 
 mod caching;
 mod per_stream;
@@ -23,13 +26,21 @@ mod executor;
 mod guard;
 
 pub use caching::Caching;
-pub use codec::{Bincode, Codec, CodecError};
+#[cfg(feature = "json")]
+pub use codec::json::Json;
+#[cfg(feature = "msgpack")]
+pub use codec::message_pack::MessagePack;
+#[cfg(feature = "postcard")]
+pub use codec::postcard::Postcard;
+pub use codec::{Codec, CodecError, bincode::Bincode};
 pub use command::{Command, CommandStreams, Decision};
 pub use error::{ExecuteError, InvalidCommand};
-pub use event::Event;
+pub use event::{Event, EventSchema};
+pub use event_error::{DecodeError, EncodeError};
 pub use execution::Executed;
 pub use executor::Executor;
-pub use payloads::{DecodeError, EncodeError, Payloads};
+pub use payloads::Payloads;
 pub use per_stream::{PerStream, StreamState};
 pub use recorded::Recorded;
 pub use state_cache::CacheStats;
+pub use upcast::{OldEvent, Upcasted};
