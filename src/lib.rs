@@ -11,6 +11,8 @@ pub use annals_event::{
     RecordedEvent, SchemaVersion, Sequenced, Snapshot, Store, StreamId, StreamQuery, StreamVersion,
     Timestamp, Versions, limits,
 };
+#[doc(hidden)]
+pub use annals_executor::__private;
 #[cfg(feature = "json")]
 pub use annals_executor::Json;
 #[cfg(feature = "msgpack")]
@@ -20,5 +22,5 @@ pub use annals_executor::Postcard;
 pub use annals_executor::{
     Bincode, CacheStats, Caching, Codec, CodecError, Command, CommandStreams, Decision,
     DecodeError, EncodeError, Event, EventSchema, ExecuteError, Executed, Executor, InvalidCommand,
-    OldEvent, Payloads, PerStream, Recorded, StreamState, Upcasted,
+    OldEvent, Payloads, PerStream, Recorded, StreamField, StreamState, Upcasted,
 };

@@ -4,6 +4,8 @@
 //! made on sequenced events, which may not be durable yet; whatever is told to the caller waits
 //! until it is, rejections included.
 
+#[doc(hidden)]
+pub mod __private;
 mod codec;
 mod command;
 mod content;
@@ -12,6 +14,7 @@ mod event;
 mod event_error;
 mod payloads;
 mod recorded;
+mod stream_field;
 mod upcast;
 
 mod caching;
@@ -25,6 +28,8 @@ mod execution;
 mod executor;
 mod guard;
 
+#[cfg(feature = "derive")]
+pub use annals_derive::{Command, Event};
 pub use caching::Caching;
 #[cfg(feature = "json")]
 pub use codec::json::Json;
@@ -43,4 +48,5 @@ pub use payloads::Payloads;
 pub use per_stream::{PerStream, StreamState};
 pub use recorded::Recorded;
 pub use state_cache::CacheStats;
+pub use stream_field::StreamField;
 pub use upcast::{OldEvent, Upcasted};

@@ -20,9 +20,9 @@ pub struct OldEvent<'a, K> {
     pub(crate) own: &'a K,
 }
 
-impl<K: Codec> OldEvent<'_, K> {
+impl<'a, K: Codec> OldEvent<'a, K> {
     /// Its type.
-    pub fn event_type(&self) -> &str {
+    pub fn event_type(&self) -> &'a str {
         self.event_type
     }
 

@@ -1,0 +1,9 @@
+use annals::Command;
+use annals_event::StreamId;
+
+#[derive(Command)]
+enum Move {
+    Deposit { account: StreamId },
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! What derived code names besides the API.
+
+pub use annals_event::{SchemaVersion, StreamId};
+pub use serde;
