@@ -22,5 +22,5 @@ pub use annals_executor::Postcard;
 pub use annals_executor::{
     Bincode, CacheStats, Caching, Codec, CodecError, Command, CommandStreams, Decision,
     DecodeError, EncodeError, Event, EventSchema, ExecuteError, Executed, Executor, InvalidCommand,
-    OldEvent, Payloads, PerStream, Recorded, StreamField, StreamState, Upcasted,
+    OldEvent, Payloads, PerStream, Recorded, StreamField, StreamState, Upcasted, require,
 };

@@ -77,3 +77,33 @@ impl TryFrom<&str> for StreamId {
         Self::new(name)
     }
 }
+
+/// As text.
+#[cfg(feature = "serde")]
+impl serde::Serialize for StreamId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// From text that is a valid name.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for StreamId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Name;
+
+        impl serde::de::Visitor<'_> for Name {
+            type Value = StreamId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a stream")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<StreamId, E> {
+                StreamId::new(name).map_err(E::custom)
+            }
+        }
+
+        deserializer.deserialize_str(Name)
+    }
+}

@@ -14,6 +14,7 @@ mod event;
 mod event_error;
 mod payloads;
 mod recorded;
+mod require;
 mod stream_field;
 mod upcast;
 

@@ -24,10 +24,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 macro_rules! with_each_codec {
     ($function:ident($($argument:expr),*)) => {{
         #[cfg(feature = "bincode")]
-        $function(Bincode, $($argument),*);
-        $function(Json, $($argument),*);
-        $function(MessagePack, $($argument),*);
-        $function(Postcard, $($argument),*);
+        $function(Bincode $(, $argument)*);
+        $function(Json $(, $argument)*);
+        $function(MessagePack $(, $argument)*);
+        $function(Postcard $(, $argument)*);
     }};
 }
 
@@ -348,4 +348,20 @@ fn an_event_that_its_own_schema_does_not_know_is_not_written() {
     }
     let error = new(&Json, &Unknown).unwrap_err();
     assert_eq!(error, EncodeError::UnknownType { event_type: "unknown" });
+}
+
+/// The name of a stream in an event is checked where it is read.
+#[test]
+fn a_stream_id_is_text_in_every_codec_and_a_bad_one_is_an_error() {
+    fn check<K: Codec>(codec: K) {
+        let stream = StreamId::new("account-1").unwrap();
+        assert_eq!(codec.encode(&stream), codec.encode("account-1"));
+        assert_eq!(codec.decode(&codec.encode(&stream).unwrap()), Ok(stream));
+        for bad in ["", "a\u{7}"] {
+            assert!(codec.decode::<StreamId>(&codec.encode(bad).unwrap()).is_err());
+        }
+    }
+    with_each_codec!(check());
+    let error = Json.decode::<StreamId>(br#""a\u0007""#).unwrap_err();
+    assert!(error.to_string().contains("control character U+0007"), "{error}");
 }
