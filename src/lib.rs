@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(doctest)]
+mod documents;
+
 pub use annals_engine::{
     Annals, AppendError, CloseError, Conflicts, Corruption, Delivery, Directory, Disk, Environment,
     Events, Failure, File, LogStats, Memory, OpenError, Options, Pending, ReadError, ReadMode,

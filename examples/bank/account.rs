@@ -6,7 +6,7 @@ use annals::{
 use serde::{Deserialize, Serialize};
 
 /// What can happen to an account. Amounts are in cents.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 pub(crate) enum AccountEvent {
     /// Money came in from outside.
     Deposited { cents: u64 },
@@ -16,17 +16,6 @@ pub(crate) enum AccountEvent {
     Sent { cents: u64 },
     /// Money came from another account.
     Received { cents: u64 },
-}
-
-impl Event for AccountEvent {
-    fn event_type(&self) -> &'static str {
-        match self {
-            Self::Deposited { .. } => "Deposited",
-            Self::Withdrawn { .. } => "Withdrawn",
-            Self::Sent { .. } => "Sent",
-            Self::Received { .. } => "Received",
-        }
-    }
 }
 
 impl AccountEvent {

@@ -249,7 +249,7 @@ fn a_length_that_is_a_lie_costs_no_memory() {
     }
 }
 
-/// JSON text and `MessagePack` can nest for ever; they are stopped before the stack is.
+/// JSON text and MessagePack can nest for ever; they are stopped before the stack is.
 #[test]
 fn what_nests_too_deep_is_an_error() {
     #[derive(Debug, Serialize, Deserialize)]

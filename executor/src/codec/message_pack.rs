@@ -1,4 +1,4 @@
-//! `MessagePack`.
+//! MessagePack.
 
 use annals_event::CodecId;
 use serde::{Serialize, de::DeserializeSeed};
@@ -7,7 +7,7 @@ use crate::codec::{Codec, CodecError};
 
 const NAME: &str = "msgpack";
 
-/// `MessagePack` with the names of fields: half the size of JSON, and as in JSON fields may be
+/// MessagePack with the names of fields: half the size of JSON, and as in JSON fields may be
 /// added and removed where the type says what is missing (`#[serde(default)]`).
 ///
 /// As in JSON, `Some(None)` comes back as `None`.
