@@ -345,3 +345,28 @@ fn an_event_that_reads_as_another_type_is_an_error() {
     let wrong = |stored: &str, read| DecodeError::WrongType { stored: stored.to_owned(), read };
     assert_eq!(read, [Err(wrong("In", "Out")), Err(wrong("Out", "In"))]);
 }
+
+/// As events of another store lie in a log after they were copied: one name for the whole enum,
+/// and the variant in the JSON.
+#[test]
+fn an_enum_under_one_name_is_read_whole() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Copied {
+        Deposited { account: StreamId, cents: u64 },
+    }
+    impl Event for Copied {
+        fn event_type(&self) -> &'static str {
+            "AccountEvent"
+        }
+        fn schema(event_type: &str) -> Option<EventSchema> {
+            (event_type == "AccountEvent").then(|| EventSchema::whole(SchemaVersion::FIRST))
+        }
+    }
+    let json = r#"{"Deposited":{"account":"account","cents":5}}"#;
+    let event = NewEvent::new(stream(), "AccountEvent", json).unwrap();
+    let annals = log([event.with_codec(CodecId::JSON, SchemaVersion::FIRST)]);
+    let mut events = annals.read_stream(&stream(), annals::StreamQuery::forward());
+    let read = Payloads::new(Json).decode::<Copied>(events.next().unwrap().unwrap());
+    let expected = Copied::Deposited { account: stream(), cents: 5 };
+    assert_eq!(read.unwrap().unwrap().event, expected);
+}
