@@ -215,3 +215,149 @@ impl Drop for Turn {
         woken.iter().for_each(|waiter| waiter.wake());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::AtomicBool, task::Wake};
+
+    use super::*;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Bell {
+        fn rang(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+    }
+
+    fn has_come(turn: &mut Turn, bell: &Arc<Bell>) -> bool {
+        let waker = Waker::from(bell.clone());
+        Pin::new(&mut &mut *turn).poll(&mut Context::from_waker(&waker)).is_ready()
+    }
+
+    fn keys(keys: &[u64]) -> Keys {
+        keys.into()
+    }
+
+    fn nobody(turns: &Turns) -> bool {
+        turns.queues.lock().is_empty()
+    }
+
+    #[test]
+    fn turns_come_in_the_order_of_the_queue() {
+        let (turns, bell) = (Arc::new(Turns::default()), Arc::new(Bell::default()));
+        let mut first = turns.queue(keys(&[1, 2, 1]));
+        let mut others = [&[2][..], &[1], &[2, 1], &[1, 2]].map(|of| turns.queue(keys(of)));
+        let mut apart = turns.queue(keys(&[3]));
+        assert!(has_come(&mut first, &bell) && has_come(&mut apart, &bell));
+        assert!(!others.iter_mut().any(|turn| has_come(turn, &bell)));
+        drop(first);
+        assert_eq!(bell.rang(), 2);
+        let [second, third, mut fourth, mut fifth] = others;
+        drop(second.wait());
+        assert!(!has_come(&mut fourth, &bell), "it needs both");
+        drop(third.wait());
+        assert!(has_come(&mut fourth, &bell) && !has_come(&mut fifth, &bell));
+        drop(fourth);
+        assert!(has_come(&mut fifth, &bell));
+        drop((fifth, apart));
+        assert!(nobody(&turns));
+    }
+
+    #[test]
+    fn who_leaves_the_queue_holds_nobody_up() {
+        let (turns, bell) = (Arc::new(Turns::default()), Arc::new(Bell::default()));
+        let first = turns.queue(keys(&[1]));
+        // It is first at 2 and waits at 1; somebody waits for it at 2.
+        let waiting = turns.queue(keys(&[1, 2]));
+        let mut behind_it = turns.queue(keys(&[2]));
+        let mut last = turns.queue(keys(&[1]));
+        assert!(!has_come(&mut behind_it, &bell) && !has_come(&mut last, &bell));
+        drop(waiting);
+        assert!(has_come(&mut behind_it, &bell) && !has_come(&mut last, &bell));
+        drop(first);
+        assert!(has_come(&mut last, &bell));
+        drop((behind_it, last));
+        assert!(nobody(&turns));
+    }
+
+    #[test]
+    fn a_turn_is_extended_only_where_nobody_is() {
+        let (turns, bell) = (Arc::new(Turns::default()), Arc::new(Bell::default()));
+        let mut turn = turns.queue(keys(&[5]));
+        let other = turns.queue(keys(&[7]));
+        assert!(turn.extend(&[5, 6, 6]));
+        assert!(!turn.extend(&[7, 8]), "not even in part");
+        assert_eq!(turn.keys(), [5, 6]);
+        let mut at_eight = turns.queue(keys(&[8]));
+        assert!(has_come(&mut at_eight, &bell));
+        let mut at_six = turns.queue(keys(&[6]));
+        assert!(!has_come(&mut at_six, &bell));
+        drop((turn, other, at_eight));
+        assert!(has_come(&mut at_six, &bell));
+        drop(at_six);
+        assert!(nobody(&turns));
+    }
+
+    /// Many threads and tasks over few streams: nobody is at a stream at the same time as another,
+    /// everybody's turn comes, whatever the order in which streams are named and whoever gives up.
+    #[test]
+    fn everybody_has_a_turn_alone() {
+        const STREAMS: u64 = 5;
+        let turns = Arc::new(Turns::default());
+        let busy: [AtomicBool; 5] = Default::default();
+        thread::scope(|scope| {
+            for worker in 0..8_u64 {
+                let (turns, busy) = (&turns, &busy);
+                scope.spawn(move || {
+                    for step in 0..2_000_u64 {
+                        let mix = (worker * 7919 + step).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+                        let wanted = [mix % STREAMS, mix / 7 % STREAMS, mix / 63 % STREAMS];
+                        let turn = turns.queue(keys(&wanted));
+                        if mix.is_multiple_of(11) {
+                            continue;
+                        }
+                        let turn = if worker % 2 == 0 {
+                            turn.wait()
+                        } else {
+                            let mut turn = turn;
+                            block_on(&mut turn);
+                            turn
+                        };
+                        let at = |key: &u64| &busy[usize::try_from(*key).unwrap()];
+                        for key in turn.keys() {
+                            assert!(!at(key).swap(true, Ordering::SeqCst), "somebody is there");
+                        }
+                        thread::yield_now();
+                        for key in turn.keys() {
+                            at(key).store(false, Ordering::SeqCst);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(nobody(&turns));
+    }
+
+    fn block_on(turn: &mut Turn) {
+        struct Unpark(Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let mut turn = turn;
+        while Pin::new(&mut turn).poll(&mut Context::from_waker(&waker)).is_pending() {
+            thread::park();
+        }
+    }
+}
