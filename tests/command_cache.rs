@@ -17,30 +17,20 @@ use std::{
 };
 
 use annals::{
-    Annals, Append, AppendError, AppendFailure, Bincode, Caching, Codec, CodecId, Command,
-    CommandStreams, Decision, Event, EventId, ExecuteError, Executor, ExpectedVersion, NewEvent,
-    Options, PerStream, Position, ReadFrom, Recorded, SchemaVersion, Sequenced, Snapshot, Store,
-    StreamId, StreamState, StreamVersion, Threads,
+    Annals, Append, AppendError, AppendFailure, Bincode, Caching, Command, CommandStreams,
+    Decision, Event, EventId, ExecuteError, Executor, ExpectedVersion, NewEvent, Options, Payloads,
+    PerStream, Position, ReadFrom, Recorded, Sequenced, Snapshot, Store, StreamId, StreamState,
+    StreamVersion, Threads,
 };
 use annals_sim::{Fault, SimDisk, SimEnvironment, Times};
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 enum Money {
     In(i64),
     /// The other stream that its sum belongs to.
     With(String),
     Nothing,
-}
-
-impl Event for Money {
-    fn event_type(&self) -> &'static str {
-        match self {
-            Self::In(_) => "In",
-            Self::With(_) => "With",
-            Self::Nothing => "Nothing",
-        }
-    }
 }
 
 fn id(name: &str) -> StreamId {
@@ -178,9 +168,7 @@ impl<const IS_DISCOVERING: bool> Command for MoveParts<IS_DISCOVERING> {
 }
 
 fn event(stream: &StreamId, event: &Money) -> NewEvent {
-    let payload = Bincode.encode(event).unwrap();
-    let new = NewEvent::new(stream.clone(), event.event_type(), payload).unwrap();
-    new.with_codec(CodecId::BINCODE, SchemaVersion::FIRST)
+    Payloads::new(Bincode).encode(stream.clone(), event).unwrap()
 }
 
 /// Two streams that know each other and have 100 cents together.

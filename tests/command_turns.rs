@@ -11,10 +11,7 @@
 use std::{
     future,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll, Waker},
     thread,
 };
@@ -26,21 +23,12 @@ use annals::{
 };
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
 enum Counted {
     /// The stream's new count, as the command saw it.
     To(u64),
     /// The stream that comes along.
     With(String),
-}
-
-impl Event for Counted {
-    fn event_type(&self) -> &'static str {
-        match self {
-            Self::To(_) => "To",
-            Self::With(_) => "With",
-        }
-    }
 }
 
 fn id(name: &str) -> StreamId {

@@ -634,7 +634,7 @@ fn contend(store: &Annals, thread: u64) -> Vec<Committed> {
         let versions: Vec<StreamVersion> = if random.below(2) == 0 {
             streams.iter().map(|stream| store.stream_version(stream)).collect()
         } else {
-            store.read_blocking(&reads, None).unwrap().versions
+            store.read_blocking(&reads, None).unwrap().versions.to_vec()
         };
         let known: Vec<u64> = versions.iter().map(|version| version.get()).collect();
         let payload = decision(thread, count(&acknowledged), &known);

@@ -88,6 +88,9 @@ pub(crate) type ErrorOf<C, S> = ExecuteError<<C as Command>::Rejection, <S as St
 /// How an execution ends.
 pub(crate) type Outcome<R, E> = Result<Executed, ExecuteError<R, E>>;
 
+/// An execution and its first step.
+type Started<X, C, S> = (X, Step<<C as Command>::Rejection, S>);
+
 /// A command on its way. Dropped, it leaves its state to the cache and its turn to the next.
 pub(crate) struct Execution<'a, C: Command, S: Store, K> {
     command: &'a C,
@@ -109,7 +112,7 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
         command: &'a C,
         shared: &'a Shared<S, K>,
         attempts_max: u32,
-    ) -> Result<(Self, Step<C::Rejection, S>), ErrorOf<C, S>> {
+    ) -> Result<Started<Self, C, S>, ErrorOf<C, S>> {
         let streams = guard("streams", || command.streams())?;
         if streams.is_empty() {
             return Err(InvalidCommand::NoStreams.into());

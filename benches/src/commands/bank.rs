@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use annals::{
-    Annals, Bincode, Caching, Codec, Command, CommandStreams, Decision, Event, Executor, LogQuery,
-    PerStream, Recorded, StreamId, StreamState,
+    Annals, Bincode, Caching, Command, CommandStreams, Decision, Event, Executor, LogQuery,
+    Payloads, PerStream, Recorded, StreamId, StreamState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,23 +18,12 @@ pub(crate) struct Bank {
     pub(crate) is_cached: bool,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
 pub(crate) enum AccountEvent {
     Deposited { cents: u64 },
     Withdrawn { cents: u64 },
     Sent { cents: u64 },
     Received { cents: u64 },
-}
-
-impl Event for AccountEvent {
-    fn event_type(&self) -> &'static str {
-        match self {
-            Self::Deposited { .. } => "Deposited",
-            Self::Withdrawn { .. } => "Withdrawn",
-            Self::Sent { .. } => "Sent",
-            Self::Received { .. } => "Received",
-        }
-    }
 }
 
 #[derive(Debug, Default)]
@@ -149,12 +138,15 @@ impl Load for Bank {
     fn audit(&self, annals: &Annals) -> Result<(), BenchError> {
         let mut balances: HashMap<StreamId, u64> = HashMap::new();
         let (mut paid_in, mut paid_out) = (0, 0);
+        let payloads = Payloads::new(Bincode);
         for event in annals.read_all(LogQuery::forward()) {
             let event = event?;
             let balance = balances.entry(event.stream.clone()).or_default();
-            let decoded = Bincode.decode(&event.payload);
-            let lost = |what: String| BenchError::Lost(format!("{}: {what}", event.stream));
-            let left = match decoded.map_err(|error| lost(error.to_string()))? {
+            let (stream, at) = (event.stream.clone(), event.position);
+            let lost = |what: &str| BenchError::Lost(format!("{stream} at {at}: {what}"));
+            let decoded = payloads.decode(event).map_err(|error| lost(&error.to_string()))?;
+            let Some(event) = decoded else { continue };
+            let left = match event.event {
                 AccountEvent::Deposited { cents } => {
                     paid_in += cents;
                     balance.checked_add(cents)
@@ -166,7 +158,7 @@ impl Load for Bank {
                 AccountEvent::Sent { cents } => balance.checked_sub(cents),
                 AccountEvent::Received { cents } => balance.checked_add(cents),
             };
-            *balance = left.ok_or_else(|| lost(format!("overdrawn at {}", event.position)))?;
+            *balance = left.ok_or_else(|| lost("overdrawn"))?;
         }
         let sum: u64 = balances.values().sum();
         if sum + paid_out == paid_in {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use annals::{
-    Annals, Bincode, Caching, Codec, Command, CommandStreams, Decision, Event, Executor, LogQuery,
-    PerStream, Recorded, StreamId, StreamState,
+    Annals, Bincode, Caching, Command, CommandStreams, Decision, Event, Executor, LogQuery,
+    Payloads, PerStream, Recorded, StreamId, StreamState,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,23 +26,12 @@ const STOCK: u64 = 1000;
 /// One request in so many brings new stock, as much as the others take on average.
 const RESTOCK_EVERY: u64 = 10;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, Event)]
 pub(crate) enum ShopEvent {
     Stocked { count: u64 },
     Taken { count: u64 },
     Ordered { products: u64 },
     Bought { products: u64 },
-}
-
-impl Event for ShopEvent {
-    fn event_type(&self) -> &'static str {
-        match self {
-            Self::Stocked { .. } => "Stocked",
-            Self::Taken { .. } => "Taken",
-            Self::Ordered { .. } => "Ordered",
-            Self::Bought { .. } => "Bought",
-        }
-    }
 }
 
 /// A product, an order or a customer.
@@ -176,11 +165,14 @@ impl Load for Shop {
     fn audit(&self, annals: &Annals) -> Result<(), BenchError> {
         let mut stocks: HashMap<StreamId, u64> = HashMap::new();
         let (mut ordered, mut taken) = (0, 0);
+        let payloads = Payloads::new(Bincode);
         for event in annals.read_all(LogQuery::forward()) {
             let event = event?;
-            let decoded = Bincode.decode(&event.payload);
-            let lost = |what: &str| BenchError::Lost(format!("{}: {what}", event.stream));
-            match decoded.map_err(|error| lost(&error.to_string()))? {
+            let (stream, at) = (event.stream.clone(), event.position);
+            let lost = |what: &str| BenchError::Lost(format!("{stream} at {at}: {what}"));
+            let decoded = payloads.decode(event).map_err(|error| lost(&error.to_string()))?;
+            let Some(event) = decoded else { continue };
+            match event.event {
                 ShopEvent::Stocked { count } => {
                     *stocks.entry(event.stream.clone()).or_default() += count;
                 }
