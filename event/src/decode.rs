@@ -96,6 +96,10 @@ impl<'a> CommitView<'a> {
         if !odd.is_empty() || versions.is_empty() {
             return Err(Malformed("it has no streams"));
         }
+        // Who reads it backward holds all its events at once.
+        if usize::try_from(head.events).is_ok_and(|events| events > limits::COMMIT_EVENTS_MAX) {
+            return Err(Malformed("its number of events is impossible"));
+        }
         let mut streams = SmallVec::new();
         for version in versions {
             let version = StreamVersion::new(u64::from_le_bytes(*version));

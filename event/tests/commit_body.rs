@@ -124,3 +124,18 @@ fn bytes_after_the_last_event_are_refused() {
     body.extend_from_slice(&[0; 8]);
     assert_eq!(decode(&body, &versions, 1), Err(Malformed("it has more bytes than its events")));
 }
+
+/// Events that say nothing take four bytes each: a commit of millions would take gigabytes when
+/// it is read backward. There is a limit on what can be appended; it holds for what is read, too.
+#[test]
+fn more_events_than_can_be_appended_are_refused() {
+    let body = |events: usize| {
+        let mut body = b"\x01s\x01\x01T\x00\x01\x00".to_vec();
+        body.resize((body.len() + 4 * events).next_multiple_of(8), 0);
+        body
+    };
+    let versions = [0; 8];
+    assert_eq!(decode(&body(65_535), &versions, 65_535).unwrap().len(), 65_535);
+    let refused = Err(Malformed("its number of events is impossible"));
+    assert_eq!(decode(&body(65_536), &versions, 65_536), refused);
+}

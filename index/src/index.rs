@@ -141,12 +141,16 @@ impl Index {
     /// Whether an image goes on where the segments before it end, for each of its streams.
     pub fn continues(&self, image: &Image) -> bool {
         let state = self.state.read();
-        let mut events = 0_u64;
+        let (mut events, mut before) = (0_u64, None);
         let all_continue = image.entries().all(|entry| {
             events = events.saturating_add(entry.count);
             let head = self.names.find(entry.name.as_str()).map(|stream| state.head(stream));
             let head = head.unwrap_or_default();
-            entry.base == head.version.get()
+            // A stream with two rows would have two places to go on from.
+            let is_in_order = before.as_ref().is_none_or(|before| *before < entry.name);
+            before = Some(entry.name);
+            is_in_order
+                && entry.base == head.version.get()
                 && entry.previous_segment == head.last_segment
                 && entry.base.checked_add(entry.count).is_some()
         });
@@ -346,4 +350,42 @@ fn copy(
     let found = places.get(stream);
     let found = found.and_then(|found| found.places.get(range)).unwrap_or_default();
     out.extend(found.iter().map(|place| lengthen(places.segment, places.first, *place)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::ImageSource;
+
+    /// The image of a segment with one event in each of two streams, of these names.
+    fn image(names: [&str; 2]) -> Arc<Image> {
+        let index = Index::new(0);
+        for (name, first) in ["a", "b"].into_iter().zip(1..) {
+            let stream = index.intern(&StreamId::new(name).unwrap());
+            let first = Position::new(first);
+            let commit = CommitPlace { segment: 1, offset: 4096, first, streams: &[stream] };
+            index.add(&commit, [(0, None)].into_iter());
+        }
+        let places = index.roll(2, Position::new(3));
+        let mut bytes = index.encode_image(&places, 7, 8192);
+        // The header, two rows, then the names.
+        let (start, end) = (96, 96 + 2 * 40 + 2);
+        bytes[end - 2..end].copy_from_slice(names.concat().as_bytes());
+        let tables = crc32fast::hash(&bytes[start..end]).to_le_bytes();
+        bytes[88..92].copy_from_slice(&tables);
+        let header = crc32fast::hash(&bytes[..92]).to_le_bytes();
+        bytes[92..96].copy_from_slice(&header);
+        let source = ImageSource { log_id: 7, segment: 1, first: Position::new(1) };
+        Arc::new(Image::open(Box::new(bytes), source).unwrap())
+    }
+
+    /// An image that had a stream twice, with right checksums, was taken: the stream's version
+    /// was then another at each look.
+    #[test]
+    fn an_image_whose_streams_are_not_in_order_is_not_taken() {
+        let continues = |names| Index::new(0).continues(&image(names));
+        assert!(continues(["a", "b"]));
+        assert!(!continues(["a", "a"]));
+        assert!(!continues(["b", "a"]));
+    }
 }

@@ -145,6 +145,33 @@ fn they_agree_on_what_is_missing_or_doubled() {
     }
 }
 
+/// A power cut while an opening gave the last segment its name anew left the file with a name
+/// that only opening knew: `verify` took the log for one that ended a segment earlier, or for
+/// none at all, and said that it was sound. And opening renamed the file back before it had
+/// looked into it: what it refused had been changed.
+#[test]
+fn they_agree_on_a_segment_whose_name_was_being_renewed() {
+    let files = files(true);
+    for index in 0..files.len() {
+        let mut moved = files.clone();
+        moved[index].0.push_str(".moved");
+        assert_eq!(agree(&moved, &format!("{index} was moved")), Outcome::Sound);
+        moved[index].1[5000] ^= 1;
+        assert_eq!(agree(&moved, &format!("{index} was moved and damaged")), Outcome::Damaged);
+        let refused = directory(&moved);
+        options().open_on(Arc::new(refused.clone())).unwrap_err();
+        let names: Vec<_> = moved.iter().map(|(name, _)| name.clone()).collect();
+        assert_eq!(refused.names().unwrap(), names, "nothing was changed");
+        let mut twice = files.clone();
+        twice.push((format!("{}.moved", files[index].0), vec![0; 5]));
+        twice.sort();
+        assert_eq!(agree(&twice, &format!("{index} is there, too")), Outcome::Sound);
+    }
+    let mut moved: Files = files.into_iter().take(1).collect();
+    moved[0].0.push_str(".moved");
+    agree(&moved, "the only segment was moved");
+}
+
 struct Blind;
 
 impl Replay for Blind {

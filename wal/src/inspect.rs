@@ -14,6 +14,7 @@ use crate::{
     format::{FrameKind, Header, SEGMENT_BYTES_MAX},
     frame::FrameView,
     judge::{check_header, check_sequence, decode_header, io_error, judge_last, judge_sealed},
+    naming::{self, SegmentName},
     num::to_usize,
     recovery::TornTail,
     scan::{End, Scan},
@@ -24,7 +25,8 @@ use crate::{
 /// The file of a segment, as it was found.
 #[derive(Debug)]
 pub struct SegmentFile {
-    /// Its name in the directory.
+    /// Its name in the directory. It ends with `.moved`, if an opening was interrupted while the
+    /// segment got its name anew.
     pub name: String,
     /// Its path, for messages.
     pub path: String,
@@ -100,12 +102,11 @@ enum Before {
 /// The directory cannot be listed. What is wrong with a file stands in [`SegmentFile::fault`].
 pub fn list_segments(directory: &dyn Directory) -> Result<Vec<SegmentFile>, OpenError> {
     let names = directory.names().map_err(io_error("list", directory.display("")))?;
-    let mut firsts: Vec<u64> = names.iter().filter_map(|n| Segment::parse_name(n)).collect();
-    firsts.sort_unstable();
-    let mut files: Vec<SegmentFile> = Vec::with_capacity(firsts.len());
+    let names = naming::segments(&names);
+    let mut files: Vec<SegmentFile> = Vec::with_capacity(names.len());
     let mut before = Before::Nothing;
-    for first_record in firsts {
-        let mut found = SegmentFile::new(directory, first_record);
+    for name in names {
+        let mut found = SegmentFile::new(directory, name);
         before = found.look(directory, before);
         files.push(found);
     }
@@ -113,8 +114,8 @@ pub fn list_segments(directory: &dyn Directory) -> Result<Vec<SegmentFile>, Open
 }
 
 impl SegmentFile {
-    fn new(directory: &dyn Directory, first_record: u64) -> Self {
-        let name = Segment::name(first_record);
+    fn new(directory: &dyn Directory, found: SegmentName) -> Self {
+        let SegmentName { first_record, name } = found;
         let path = directory.display(&name);
         Self { name, path, first_record, size: None, header: None, fault: None }
     }

@@ -17,6 +17,7 @@ mod layout;
 mod log;
 mod map;
 mod memory;
+mod naming;
 mod num;
 mod options;
 mod prepare;

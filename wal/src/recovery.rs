@@ -20,6 +20,7 @@ use crate::{
     format::{FRAMES_START, FrameKind, HEAD_LEN, Head, Header},
     frame::FrameView,
     judge::{check_sequence, corrupt, io_error, judge_last, judge_sealed, read_header},
+    naming::{self, SegmentName},
     num::to_usize,
     options::{LogOptions, ReadMode},
     prepare::{self, Preparer},
@@ -81,21 +82,13 @@ pub(crate) struct Recovery<'a> {
     pub(crate) options: &'a LogOptions,
 }
 
-/// While a segment gets its name anew, its name ends with this.
-const MOVED_SUFFIX: &str = ".moved";
-
-/// Whether a file of this name is a segment.
-fn is_of_a_log(name: &str) -> bool {
-    Segment::parse_name(name.strip_suffix(MOVED_SUFFIX).unwrap_or(name)).is_some()
-}
-
 /// Refuses a directory that has files and no segment, before anything is put into it: not even
 /// the lock's file.
 pub(crate) fn refuse_foreign(directory: &dyn Directory) -> Result<(), OpenError> {
     let names = directory.names().map_err(io_error("list", directory.display("")))?;
     let foreign = names.iter().find(|name| !name.ends_with(prepare::SUFFIX));
     match foreign {
-        Some(found) if !names.iter().any(|name| is_of_a_log(name)) => {
+        Some(found) if naming::segments(&names).is_empty() => {
             let (directory, found) = (directory.display(""), found.clone());
             Err(OpenError::NotALog { directory, found })
         }
@@ -106,13 +99,9 @@ pub(crate) fn refuse_foreign(directory: &dyn Directory) -> Result<(), OpenError>
 impl Recovery<'_> {
     /// Opens what is there, or makes a new log.
     pub(crate) fn run(&self, replay: &mut dyn Replay) -> Result<Recovered, OpenError> {
-        let names = self.names()?;
-        let mut firsts: Vec<u64> = names.iter().filter_map(|n| Segment::parse_name(n)).collect();
-        firsts.sort_unstable();
-        let recovered = match firsts.split_last() {
-            None => None,
-            Some((last, sealed)) => Some(self.open_all(sealed, *last, replay)?),
-        };
+        let names = self.directory.names().map_err(self.failed("list", ""))?;
+        let found = naming::segments(&names);
+        let recovered = self.open_all(&found, replay)?;
         // Only now: nothing is changed in a log that cannot be opened.
         for name in names.iter().filter(|name| name.ends_with(prepare::SUFFIX)) {
             storage::remove_if_there(&**self.directory, name)
@@ -160,16 +149,17 @@ impl Recovery<'_> {
         Ok(Recovered { segments: vec![Arc::new(segment)], end, torn: None })
     }
 
+    /// Opens the segments; `None`: there are none.
     fn open_all(
         &self,
-        sealed: &[u64],
-        last: u64,
+        found: &[SegmentName],
         replay: &mut dyn Replay,
-    ) -> Result<Recovered, OpenError> {
-        let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(sealed.len() + 1);
-        for first_record in sealed.iter().chain([&last]) {
-            let access = if *first_record == last { Access::Write } else { Access::Read };
-            let segment = self.open_segment(*first_record, access)?;
+    ) -> Result<Option<Recovered>, OpenError> {
+        let mut segments: Vec<Arc<Segment>> = Vec::with_capacity(found.len());
+        for name in found {
+            let is_last = Some(name) == found.last();
+            let access = if is_last { Access::Write } else { Access::Read };
+            let segment = self.open_segment(name, access)?;
             check_sequence(segments.last().map(|s| &s.header), &segment)?;
             if let Some(before) = segments.last() {
                 recover_sealed(before, &segment.header, replay)?;
@@ -177,40 +167,49 @@ impl Recovery<'_> {
             }
             segments.push(Arc::new(segment));
         }
-        let Some(last) = segments.last() else { return self.create() };
-        let (end, torn) = self.recover_last(last, replay)?;
-        Ok(Recovered { segments, end, torn })
+        let Some(last) = segments.last() else { return Ok(None) };
+        let (end, garbage) = self.recover_last(last, found, replay)?;
+        // All have their names now.
+        for segment in segments.iter_mut().filter_map(Arc::get_mut) {
+            segment.path = self.directory.display(&Segment::name(segment.header.first_record));
+        }
+        let file = segments.last().map(|last| last.path.clone()).unwrap_or_default();
+        let torn = (garbage > 0).then_some(TornTail { file, offset: end.offset, bytes: garbage });
+        Ok(Some(Recovered { segments, end, torn }))
     }
 
     /// Opens a segment, whose header must be whole and whose size must be what the header says.
-    fn open_segment(&self, first_record: u64, access: Access) -> Result<Segment, OpenError> {
-        let name = Segment::name(first_record);
-        let file = self.directory.open(&name, access).map_err(self.failed("open", &name))?;
-        let header = read_header(&*file, self.directory.display(&name), first_record)?;
+    fn open_segment(&self, found: &SegmentName, access: Access) -> Result<Segment, OpenError> {
+        let SegmentName { first_record, name } = found;
+        let file = self.directory.open(name, access).map_err(self.failed("open", name))?;
+        let path = self.directory.display(name);
+        let header = read_header(&*file, path.clone(), *first_record)?;
         let map = match self.options.read_mode {
             ReadMode::Map => {
                 let access = match access {
                     Access::Write => self.options.map_access(),
                     Access::Read => Access::Read,
                 };
-                file.map(header.capacity, access).map_err(self.failed("map", &name))?
+                file.map(header.capacity, access).map_err(self.failed("map", name))?
             }
             ReadMode::Pread => None,
         };
-        Ok(Segment::new(header, self.directory.display(&name), file, map))
+        Ok(Segment::new(header, path, file, map))
     }
 
+    /// Returns where the log goes on, and how many bytes of a torn tail were behind.
     fn recover_last(
         &self,
         segment: &Segment,
+        found: &[SegmentName],
         replay: &mut dyn Replay,
-    ) -> Result<(EndState, Option<TornTail>), OpenError> {
+    ) -> Result<(EndState, u64), OpenError> {
         let bytes = read_whole(segment)?;
         let mut scan = Scan::new(&bytes, &segment.header);
         let end = replay_frames(segment, &mut scan, replay)?;
         let garbage = judge_last(segment, &scan, end)?;
         // Also after a clean close: its mark may stand in the page cache only.
-        self.settle(segment, &scan, &bytes, garbage)?;
+        self.settle(segment, &scan, &bytes, garbage, found)?;
         segment.publish(scan.offset);
         let end = EndState {
             offset: scan.offset,
@@ -219,8 +218,7 @@ impl Recovery<'_> {
             previous_kind: scan.previous_kind,
             chain: scan.chain,
         };
-        let torn = || TornTail { file: segment.path.clone(), offset: scan.offset, bytes: garbage };
-        Ok((end, (garbage > 0).then(torn)))
+        Ok((end, garbage))
     }
 
     /// Makes what was found durable: writes again what is not proven to be on disk, zeroes what
@@ -231,6 +229,7 @@ impl Recovery<'_> {
         scan: &Scan<'_>,
         bytes: &[u8],
         garbage: u64,
+        found: &[SegmentName],
     ) -> Result<(), OpenError> {
         let slice =
             |from: u64, to: u64| bytes.get(to_usize(from)..to_usize(to)).unwrap_or_default();
@@ -241,37 +240,28 @@ impl Recovery<'_> {
             storage::write_all(&*file, scan.durable, unproven)?;
             storage::write_all(&*file, scan.offset, &zeroes)?;
             file.sync_data()?;
-            if scan.durable == 0 {
-                // Nothing in it proves that its name was ever durable.
-                self.renew_name(segment)?;
-            }
+            // Where nothing in it proves so, its name may never have been durable.
+            self.rename(found, scan.durable == 0)?;
             self.directory.sync()
         };
         write().map_err(io_error("settle", segment.path.clone()))
     }
 
-    /// Gives a segment its name anew. After a failed sync of the directory a later one may
-    /// succeed without having written the names of before; a new change of the name is written.
-    fn renew_name(&self, segment: &Segment) -> io::Result<()> {
-        let name = Segment::name(segment.header.first_record);
-        let moved = format!("{name}{MOVED_SUFFIX}");
-        self.directory.rename(&name, &moved)?;
-        self.directory.rename(&moved, &name)
-    }
-
-    /// The names in the directory, after the end of a renewal that was interrupted.
-    fn names(&self) -> Result<Vec<String>, OpenError> {
-        let mut names = self.directory.names().map_err(self.failed("list", ""))?;
-        let moved = names.iter().find_map(|name| {
-            let original = name.strip_suffix(MOVED_SUFFIX)?;
-            Segment::parse_name(original).filter(|_| !names.iter().any(|n| n == original))?;
-            Some((name.clone(), original.to_owned()))
-        });
-        if let Some((name, original)) = moved {
-            self.directory.rename(&name, &original).map_err(self.failed("rename", &name))?;
-            names.push(original);
+    /// Gives the last segment its name, and any other whose renewal was interrupted. `anew`: also
+    /// if it has it. After a failed sync of the directory a later one may succeed without having
+    /// written the names of before; a new change of the name is written.
+    fn rename(&self, found: &[SegmentName], anew: bool) -> io::Result<()> {
+        for (index, SegmentName { first_record, name }) in found.iter().enumerate() {
+            let original = Segment::name(*first_record);
+            if *name != original {
+                self.directory.rename(name, &original)?;
+            } else if anew && index + 1 == found.len() {
+                let moved = naming::moved(name);
+                self.directory.rename(name, &moved)?;
+                self.directory.rename(&moved, name)?;
+            }
         }
-        Ok(names)
+        Ok(())
     }
 }
 

@@ -1,0 +1,58 @@
+//! An index image, in all the ways in which an index uses one.
+
+use std::sync::Arc;
+
+use annals_event::{Position, StreamVersion};
+use annals_index::{Image, ImageSource, Index};
+
+use crate::{memory::capped, naive::number};
+
+/// The input is an image, of whatever segment it says.
+pub fn image(input: &[u8]) {
+    let log_id = input.get(16..32).map_or([0; 16], |id| id.try_into().unwrap());
+    let source = ImageSource {
+        log_id: u128::from_le_bytes(log_id),
+        segment: number(input, 32..40),
+        first: Position::new(number(input, 40..48)),
+    };
+    let bytes = input.to_vec();
+    // Names and heads of streams are kept; places are copied out.
+    capped(input.len(), 64, || {
+        let Ok(image) = Image::open(Box::new(bytes), source) else { return };
+        let image = Arc::new(image);
+        let entries = image.entries().count();
+        assert!(entries * 40 <= input.len() && image.ids().count() * 20 <= input.len());
+        let index = Index::new(0);
+        if source.segment == 1 && source.first.get() == 1 && index.continues(&image) {
+            index.adopt(image.clone());
+            search(&index, &image);
+        }
+        let mut places = Vec::new();
+        for entry in image.entries() {
+            places.clear();
+            image.places(entry.name.as_str(), 0..usize::MAX, &mut places);
+            assert!(places.len() * 8 <= input.len());
+        }
+    });
+}
+
+fn search(index: &Index, image: &Image) {
+    let mut places = Vec::new();
+    for (name, stream) in index.streams("") {
+        let head = index.head(stream);
+        for position in [Position::ZERO, head.last.previous(), head.last, Position::MAX] {
+            assert!(index.version_at(stream, position) <= head.version, "{name}");
+        }
+        for from in [StreamVersion::ZERO, head.version, StreamVersion::MAX] {
+            for run in index.runs(stream, from) {
+                places.clear();
+                index.places(stream, &run, 0..=u64::MAX, &mut places);
+                index.places(stream, &run, from.get()..=from.get(), &mut places);
+            }
+        }
+    }
+    for (id, _) in image.ids() {
+        index.find_id(&id);
+    }
+    index.stats();
+}
