@@ -39,6 +39,12 @@ impl LogDirectory {
         Ok(Self { directory, segments, names })
     }
 
+    /// Whether a segment is the last, now: a writer may have begun another one meanwhile.
+    pub(crate) fn ends_with(&self, segment: &SegmentFile) -> Result<bool, DumpError> {
+        let now = list_segments(&*self.directory)?;
+        Ok(now.last().is_none_or(|last| last.first_record <= segment.first_record))
+    }
+
     /// The name of the index image of a segment, if there is a file of that name.
     pub(crate) fn image_name(&self, segment: &SegmentFile) -> Option<String> {
         // As the engine names them.

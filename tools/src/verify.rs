@@ -4,7 +4,8 @@
 //! 2. Every frame: checksums, chain, positions ([`annals_wal::Frames`]).
 //! 3. Every commit: that it decodes to its end, and that the versions of its streams go on.
 //! 4. How the frames end, and that the next segment continues them.
-//! 5. The index image: that it leads to each event. One that opening would not use is noted.
+//! 5. The index image: that it leads to each event. One that opening would not use is noted. One
+//!    of the last segment shows that another followed.
 //!
 //! What is wrong is what opening would refuse, and more: opening trusts images, and does not look
 //! behind the seal of a segment that others follow.
@@ -26,6 +27,10 @@ use crate::{
     walk::{Origin, State, Walk, Walked, is_in_place},
     words::counted,
 };
+
+/// How the image of a segment is called in its line.
+const IMAGE_FITS: &str = "image fits";
+const IMAGE_WRONG: &str = "image wrong";
 
 /// What was found so far.
 #[derive(Debug)]
@@ -102,6 +107,10 @@ impl Verification<'_> {
         };
         let Some(walked) = walk.next(&mut visit)? else { return Ok(false) };
         let (image, note) = self.image(&walked, events.as_ref(), &mut problems);
+        let is_image_usable = matches!(image, IMAGE_FITS | IMAGE_WRONG);
+        if walk.peek().is_none() && is_image_usable && self.log.ends_with(walked.file)? {
+            problems.push(missing_end(&walked));
+        }
         if walked.state == State::Damaged {
             self.versions.pass_gap();
         }
@@ -158,7 +167,7 @@ impl Verification<'_> {
         match image::check(directory, &name, &header, walked.used, events) {
             ImageState::Fits => {
                 self.totals.images += 1;
-                ("image fits", None)
+                (IMAGE_FITS, None)
             }
             ImageState::Unusable(reason) => {
                 let note =
@@ -171,7 +180,7 @@ impl Verification<'_> {
                     "{path} does not match its segment: {reason}; \
                      delete it and open the store: it is made anew"
                 )));
-                ("image wrong", None)
+                (IMAGE_WRONG, None)
             }
         }
     }
@@ -197,6 +206,13 @@ fn summary(walked: &Walked<'_>, image: &str) -> String {
         counted(walked.events, "event"),
         walked.state.name(),
     )
+}
+
+/// What opening says of the last segment, if it is complete and has an image.
+fn missing_end(walked: &Walked<'_>) -> Problem {
+    let segment = walked.header.map_or(1, |header| header.segment).saturating_add(1);
+    let before = walked.file.path.clone();
+    Problem::of_opening(&OpenError::MissingEnd { segment, before })
 }
 
 /// What a torn tail is: no damage.

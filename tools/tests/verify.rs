@@ -16,6 +16,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use annals_engine::{OpenError, Options};
 use annals_tools::{Console, LogDirectory, Outcome};
 use common::{
     closed_store, copy, dump, edit, files, fill, json, number, open, segment_files,
@@ -222,6 +223,31 @@ fn a_missing_segment_is_named_with_its_positions() {
     let found = wrong(dir.path());
     assert!(found[0].starts_with("segment 1 is missing: "), "{found:?}");
     assert_eq!(found[1], format!("what is missing: positions 1 to {last}"));
+}
+
+/// The image of a segment is made when the next one is durable: where it is, the next one was.
+/// Without it, the log could have ended there.
+#[test]
+fn a_missing_last_segment_is_found_by_the_image_before() {
+    let dir = tempfile::tempdir().unwrap();
+    store_with_images(dir.path());
+    let files = segment_files(dir.path());
+    fs::remove_file(files.last().unwrap()).unwrap();
+    let before = &files[files.len() - 2];
+    let expected = format!(
+        "segment {} is missing: the index image of {} was made when it was there; \
+         restore it from a copy, or delete that image to open the log without it",
+        files.len(),
+        before.display()
+    );
+    assert_eq!(wrong(dir.path()), std::slice::from_ref(&expected));
+    let error = Options::new().open(dir.path()).unwrap_err();
+    assert!(matches!(error, OpenError::MissingEnd { .. }));
+    assert_eq!(error.to_string(), expected);
+    assert_eq!(wrong(dir.path()), [expected], "nothing was changed");
+    fs::remove_file(before.with_extension("idx")).unwrap();
+    sound(dir.path());
+    drop(open(dir.path()));
 }
 
 #[test]

@@ -103,6 +103,18 @@ pub enum OpenError {
         /// The file of the first segment behind it.
         before: String,
     },
+    /// The segment at the end is missing: the one before it is complete, and has an index image,
+    /// which is made only when another one follows.
+    #[error(
+        "segment {segment} is missing: the index image of {before} was made when it was there; \
+         restore it from a copy, or delete that image to open the log without it"
+    )]
+    MissingEnd {
+        /// The number of the segment.
+        segment: u64,
+        /// The file of the segment before it.
+        before: String,
+    },
     /// An option that no log can have.
     #[error("{what}")]
     Options {

@@ -142,6 +142,23 @@ pub(crate) fn judge_sealed(
     Ok(())
 }
 
+/// Whether the last segment was the last. One that ends with a seal need not be: the seal is
+/// written before the next segment has its name, and a crash may come in between. But a sidecar
+/// that says where a segment ends is made only when the next one is durable.
+pub(crate) fn check_nothing_followed(
+    segment: &Segment,
+    scan: &Scan<'_>,
+    end: End,
+    known_end: Option<u64>,
+) -> Result<(), OpenError> {
+    if end == End::Sealed && known_end == Some(scan.offset) {
+        let before = segment.path.clone();
+        let segment = segment.header.segment.saturating_add(1);
+        return Err(OpenError::MissingEnd { segment, before });
+    }
+    Ok(())
+}
+
 /// What the end of the frames means in the last segment: how many bytes of a torn tail follow.
 pub(crate) fn judge_last(segment: &Segment, scan: &Scan<'_>, end: End) -> Result<u64, OpenError> {
     match scan.judge(end) {

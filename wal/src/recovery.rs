@@ -3,7 +3,8 @@
 //! 1. Every header is read: the segments must be of one log, numbered without a hole.
 //! 2. Every segment but the last must end with a seal. Its frames are replayed, unless the caller
 //!    knows them already from a sidecar.
-//! 3. The last segment is replayed to its end, and [`Scan::judge`] says what the end means.
+//! 3. The last segment is replayed to its end, and [`Scan::judge`] says what the end means. If it
+//!    ends with a seal and a sidecar knows it, the one behind it is missing.
 //! 4. What is not proven to be on disk is written again, what is torn is zeroed, and both are
 //!    synced, before anything is built upon them: after a failed sync the page cache may show
 //!    bytes, and names, that the disk does not have. A segment that nothing is proven of gets its
@@ -19,7 +20,10 @@ use crate::{
     error::OpenError,
     format::{FRAMES_START, FrameKind, HEAD_LEN, Head, Header},
     frame::FrameView,
-    judge::{check_sequence, corrupt, io_error, judge_last, judge_sealed, read_header},
+    judge::{
+        check_nothing_followed, check_sequence, corrupt, io_error, judge_last, judge_sealed,
+        read_header,
+    },
     naming::{self, SegmentName},
     num::to_usize,
     options::{LogOptions, ReadMode},
@@ -32,7 +36,8 @@ use crate::{
 /// What the log's owner does with what is found at opening.
 pub trait Replay {
     /// Where the frames of a sealed segment end (behind its seal), if everything in it is known
-    /// from elsewhere. `None`: its frames are replayed.
+    /// from a sidecar, which must not be made before the next segment is durable. `None`: its
+    /// frames are replayed. Also asked of the last segment, whose frames are always replayed.
     fn sealed_end(&mut self, header: &Header) -> Option<u64>;
 
     /// The segment does end there: take what is known of it, in order.
@@ -206,8 +211,11 @@ impl Recovery<'_> {
     ) -> Result<(EndState, u64), OpenError> {
         let bytes = read_whole(segment)?;
         let mut scan = Scan::new(&bytes, &segment.header);
+        // Asked before the replay, after which everything in it is known anyway.
+        let known_end = replay.sealed_end(&segment.header);
         let end = replay_frames(segment, &mut scan, replay)?;
         let garbage = judge_last(segment, &scan, end)?;
+        check_nothing_followed(segment, &scan, end, known_end)?;
         // Also after a clean close: its mark may stand in the page cache only.
         self.settle(segment, &scan, &bytes, garbage, found)?;
         segment.publish(scan.offset);
