@@ -1,5 +1,5 @@
 //! What keeps the layers apart and the files small: who may import whom, no cycle of modules,
-//! `lib.rs` as a table of contents, short files, short functions, `unsafe` in one file.
+//! `lib.rs` as a table of contents, short files, short functions, `unsafe` in few files.
 //!
 //! Each check turns a description in memory into a list of problems, so that the tests at the end
 //! can plant one and see it found.
@@ -41,7 +41,9 @@ const FUNCTION_LINES_MAX: usize = 60;
 const ITEM_ENDS: &[&str] = &[";", "}"];
 /// The compiler wants the functions of derives in the root of their crate.
 const DERIVES: &str = "executor/derive/src/lib.rs";
-const UNSAFE_FILE: &str = "wal/src/map.rs";
+/// One in the store. The others compare with what the store does not do.
+const UNSAFE_FILES: &[&str] =
+    &["benches/src/disk/mapped.rs", "benches/src/disk/uring.rs", "wal/src/map.rs"];
 
 /// Path from the root of the workspace, with `/` -> text.
 type Sources = BTreeMap<String, String>;
@@ -211,8 +213,8 @@ fn too_long(sources: &Sources) -> Vec<String> {
 fn unsafe_elsewhere(sources: &Sources) -> Vec<String> {
     let has_unsafe = |text: &str| lex(text).iter().any(|token| token.text == "unsafe");
     let found: Vec<_> = sources.keys().filter(|path| has_unsafe(&sources[*path])).collect();
-    let message = format!("`unsafe` belongs into {UNSAFE_FILE} alone; found in {found:?}");
-    if found == [UNSAFE_FILE] { vec![] } else { vec![message] }
+    let message = format!("`unsafe` belongs into {UNSAFE_FILES:?} alone; found in {found:?}");
+    if found == UNSAFE_FILES { vec![] } else { vec![message] }
 }
 
 // Code: words without comments and literals.
@@ -363,7 +365,7 @@ fn files_and_functions_are_short() {
 }
 
 #[test]
-fn unsafe_stands_in_one_file() {
+fn unsafe_stands_in_few_files() {
     accepted(&unsafe_elsewhere(&sources()));
 }
 
@@ -443,7 +445,10 @@ fn a_long_file_and_a_long_function_are_found() {
 
 #[test]
 fn unsafe_in_another_file_is_found() {
-    let problems = |at, text| unsafe_elsewhere(&files(&[(UNSAFE_FILE, "unsafe {}"), (at, text)]));
+    let problems = |at, text| {
+        let allowed = UNSAFE_FILES.iter().map(|file| (*file, "unsafe {}"));
+        unsafe_elsewhere(&files(&allowed.chain([(at, text)]).collect::<Vec<_>>()))
+    };
     accepted(&problems("wal/src/a.rs", "#![deny(unsafe_code)] // unsafe"));
     rejected(&problems("wal/src/a.rs", "unsafe { a }"), "wal/src/a.rs");
     rejected(&problems("wal/src/a.rs", "#[cfg(test)] unsafe fn f() {}"), "wal/src/a.rs");

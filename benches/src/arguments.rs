@@ -4,7 +4,14 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::{plan::Plan, workload::Workload};
+use crate::{
+    disk::{
+        part::{self, Part},
+        plan::DiskPlan,
+    },
+    plan::Plan,
+    workload::Workload,
+};
 
 /// Workloads against an Annals store, beside what the disk itself can do in the same run.
 #[derive(Debug, Parser)]
@@ -20,6 +27,8 @@ pub(crate) enum Command {
     Run(Run),
     /// W2 with 100 threads for a long time: latency, memory, changes of segments.
     Soak(Soak),
+    /// The ways in which a log could write, side by side, without the log.
+    Disk(Disk),
 }
 
 #[derive(Debug, clap::Args)]
@@ -53,6 +62,24 @@ pub(crate) struct Soak {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Disk {
+    /// Which parts, separated by commas [default: all].
+    #[arg(long, value_enum, value_delimiter = ',', ignore_case = true)]
+    part: Vec<Part>,
+    /// How long each run counts, 0.1 to 60 [default: 1, or 0.2 with --quick].
+    #[arg(long, value_parser = seconds)]
+    seconds: Option<f64>,
+    /// How often each case is run [default: 5, or 3 with --quick].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    runs: Option<u32>,
+    /// Short runs: orders of magnitude in some minutes.
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct Place {
     /// Where logs lie while they are measured: a directory on the disk in question.
     #[arg(long, default_value = "target/bench")]
@@ -60,6 +87,10 @@ pub(crate) struct Place {
     /// Writes a record into a new directory in this one, named after the date and the machine.
     #[arg(long, value_name = "DIR")]
     pub(crate) record: Option<PathBuf>,
+    /// How much memory is touched before anything is measured, in GiB, 0 to 1,000; at most half of
+    /// what is available. Memory that a virtual machine never used before is slow.
+    #[arg(long, value_name = "GIB", default_value = "3", value_parser = gib)]
+    pub(crate) touch: f64,
 }
 
 impl Run {
@@ -93,12 +124,38 @@ impl Run {
     }
 }
 
+impl Disk {
+    /// The parts, each once, in the order in which they run.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let is_wanted = |part: &Part| self.part.is_empty() || self.part.contains(part);
+        part::ALL.into_iter().filter(is_wanted).collect()
+    }
+
+    pub(crate) fn plan(&self) -> DiskPlan {
+        let plan = if self.quick { DiskPlan::quick() } else { DiskPlan::thorough() };
+        let (seconds, runs) = (plan.seconds, plan.runs);
+        DiskPlan { seconds: self.seconds.unwrap_or(seconds), runs: self.runs.unwrap_or(runs) }
+    }
+
+    /// What to type to do the same elsewhere.
+    pub(crate) fn command(&self) -> String {
+        let DiskPlan { seconds, runs } = self.plan();
+        let names: Vec<_> = self.parts().into_iter().map(Part::argument).collect();
+        let names = names.join(",");
+        format!("annals-bench disk --part {names} --seconds {seconds} --runs {runs}")
+    }
+}
+
 fn seconds(text: &str) -> Result<f64, String> {
     within(text, 0.1, 60.0)
 }
 
 fn minutes(text: &str) -> Result<f64, String> {
     within(text, 0.01, 10_000.0)
+}
+
+fn gib(text: &str) -> Result<f64, String> {
+    within(text, 0.0, 1_000.0)
 }
 
 fn within(text: &str, min: f64, max: f64) -> Result<f64, String> {
@@ -120,7 +177,7 @@ mod tests {
         let all = ["annals-bench", "run"].iter().chain(arguments);
         match Arguments::try_parse_from(all).map_err(|error| error.to_string())?.command {
             Command::Run(run) => Ok(run),
-            Command::Soak(_) => Err("a soak".to_owned()),
+            _ => Err("not a run".to_owned()),
         }
     }
 
@@ -132,6 +189,25 @@ mod tests {
         let command = "annals-bench run --quick --workload W1,Hot --seconds 0.4 --runs 7";
         assert_eq!(run.command(), command);
         assert_eq!(parse(&[]).unwrap().workloads(), crate::workload::ALL);
+    }
+
+    #[test]
+    fn parts_are_named_in_any_case_and_order() {
+        let parse = |arguments: &[&str]| {
+            let all = ["annals-bench", "disk"].iter().chain(arguments);
+            match Arguments::try_parse_from(all).map_err(|error| error.to_string())?.command {
+                Command::Disk(disk) => Ok(disk),
+                _ => Err("not the disk".to_owned()),
+            }
+        };
+        let disk = parse(&["--part", "fill,Lead,lead", "--quick", "--runs", "4"]).unwrap();
+        assert_eq!(disk.parts(), [Part::Lead, Part::Fill]);
+        assert_eq!(disk.command(), "annals-bench disk --part lead,fill --seconds 0.2 --runs 4");
+        assert_eq!(parse(&[]).unwrap().parts(), part::ALL);
+        let error = |arguments| parse(arguments).map(|_: Disk| ()).unwrap_err();
+        assert!(error(&["--part", "d1"]).contains("possible values: prepare, durable, lead, fill"));
+        assert!(error(&["--touch", "-1"]).contains("error"));
+        assert!(error(&["--touch", "2000"]).contains("it must be 0 to 1000"));
     }
 
     #[test]

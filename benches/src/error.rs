@@ -1,6 +1,9 @@
 //! Why a benchmark ended without a result.
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Why a benchmark ended without a result.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,19 @@ pub enum BenchError {
         /// Why not.
         source: io::Error,
     },
+    /// The system refused what was to be done with a file that is measured.
+    #[error("cannot {action} {}: {source}; another place is chosen with --dir", path.display())]
+    File {
+        /// What was to be done.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The system does not have a way to write, or does not allow it.
+    #[error("not available: {0}")]
+    NotAvailable(io::Error),
     /// Latencies could not be counted.
     #[error("latencies cannot be counted: {0}")]
     Latency(String),
@@ -54,6 +70,26 @@ pub enum BenchError {
     /// A caller ended without saying why.
     #[error("a caller panicked")]
     Panicked,
+}
+
+impl BenchError {
+    /// Says what was to be done with which file.
+    pub(crate) fn of_file(action: &'static str, path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::File { action, path: path.to_owned(), source }
+    }
+
+    /// As [`BenchError::of_file`], where not every system can do what is tried.
+    pub(crate) fn of_way(action: &'static str, path: &Path) -> impl Fn(io::Error) -> Self {
+        use io::ErrorKind::{InvalidInput, OutOfMemory, PermissionDenied, Unsupported};
+        // What is forbidden has EPERM, what a file system does not know EINVAL; a limit on locked
+        // memory is ENOMEM.
+        move |source| match source.kind() {
+            Unsupported | InvalidInput | PermissionDenied | OutOfMemory => {
+                Self::NotAvailable(source)
+            }
+            _ => Self::of_file(action, path)(source),
+        }
+    }
 }
 
 /// Says what was to be done when the system refused.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::{
-    arguments::{Arguments, Command, Run, Soak},
-    beside, catalogue, commands,
+    arguments::{Arguments, Command, Disk, Place, Run, Soak},
+    beside, catalogue, commands, disk,
     error::BenchError,
     interrupt::Interrupt,
     machine::Machine,
-    opening,
+    memory, opening,
     plan::Plan,
     progress::Progress,
     reads,
@@ -28,6 +28,7 @@ pub fn execute(arguments: Arguments) -> Result<(), BenchError> {
     match arguments.command {
         Command::Run(run) => execute_run(&run),
         Command::Soak(soak) => execute_soak(&soak),
+        Command::Disk(disk) => execute_disk(&disk),
     }
 }
 
@@ -36,9 +37,8 @@ fn execute_run(run: &Run) -> Result<(), BenchError> {
     let scratch = Scratch::new(&run.place.dir, &interrupt)?;
     let record = run.place.record.as_ref();
     let record = record.map(|parent| Record::begin(parent, &interrupt)).transpose()?;
-    let machine = Machine::look(&run.place.dir);
     let progress = Progress::new();
-    introduce(&machine);
+    let machine = introduce(&run.place, &scratch, &progress)?;
     let (plan, mut rows) = (run.plan(), Vec::new());
     for workload in run.workloads() {
         let of = measure(workload, &plan, &scratch, &progress)?;
@@ -83,9 +83,8 @@ fn execute_soak(arguments: &Soak) -> Result<(), BenchError> {
     let scratch = Scratch::new(&arguments.place.dir, &interrupt)?;
     let record = arguments.place.record.as_ref();
     let record = record.map(|parent| Record::begin(parent, &interrupt)).transpose()?;
-    let machine = Machine::look(&arguments.place.dir);
     let progress = Progress::new();
-    introduce(&machine);
+    let machine = introduce(&arguments.place, &scratch, &progress)?;
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
     let soak = soak::run(length, &scratch, &progress)?;
     progress.end();
@@ -95,14 +94,40 @@ fn execute_soak(arguments: &Soak) -> Result<(), BenchError> {
     let command = format!("annals-bench soak --minutes {}", arguments.minutes);
     record.write("README.md", &report::soak_markdown(&machine, &command, &soak, &plots))?;
     record.write("soak.csv", &report::soak_csv(&soak.intervals))?;
-    record.write("machine.json", &report::machine_json(&machine, None)?)?;
+    record.write("machine.json", &report::machine_json(&machine, None::<&Plan>)?)?;
     finish(record, &format!("{}-soak", machine.record_name()), &plots)
 }
 
-fn introduce(machine: &Machine) {
-    for (name, value) in machine.lines() {
-        println!("{name:<20} {value}");
+fn execute_disk(arguments: &Disk) -> Result<(), BenchError> {
+    let interrupt = Interrupt::listen()?;
+    let scratch = Scratch::new(&arguments.place.dir, &interrupt)?;
+    let record = arguments.place.record.as_ref();
+    let record = record.map(|parent| Record::begin(parent, &interrupt)).transpose()?;
+    let progress = Progress::new();
+    let machine = introduce(&arguments.place, &scratch, &progress)?;
+    let (plan, mut rows) = (arguments.plan(), Vec::new());
+    for part in arguments.parts() {
+        let of = disk::run(part, &plan, &scratch, &progress)?;
+        progress.print(&format!("\n{}\n\n{}", part.title(), report::of_rows(&of)));
+        rows.extend(of);
     }
+    progress.end();
+    let Some(record) = record else { return Ok(()) };
+    record.write("README.md", &report::disk_markdown(&machine, &arguments.command(), &rows))?;
+    record.write("results.csv", &report::results_csv(&rows))?;
+    record.write("runs.csv", &report::runs_csv(&rows))?;
+    record.write("machine.json", &report::machine_json(&machine, Some(&plan))?)?;
+    finish(record, &format!("{}-disk", machine.record_name()), &[])
+}
+
+/// Says where it is measured, after memory was touched there.
+fn introduce(place: &Place, scratch: &Scratch, progress: &Progress) -> Result<Machine, BenchError> {
+    let mut machine = Machine::look(&place.dir);
+    machine.memory_touched = memory::touch(place.touch, scratch, progress)?;
+    for (name, value) in machine.lines() {
+        progress.print(&format!("{name:<20} {value}"));
+    }
+    Ok(machine)
 }
 
 /// Adds the plots, and gives the record its name.
@@ -128,7 +153,8 @@ mod tests {
     }
 
     fn run(arguments: &[&str], scratch: &Path, record: &Path) -> String {
-        let options = ["--dir", scratch.to_str().unwrap(), "--record", record.to_str().unwrap()];
+        let [dir, to] = [scratch, record].map(|path| path.to_str().unwrap());
+        let options = ["--dir", dir, "--record", to, "--touch", "0.01"];
         let all = ["annals-bench"].iter().chain(arguments).chain(&options);
         execute(Arguments::parse_from(all)).unwrap();
         assert!(names(scratch).is_empty(), "measured logs are removed");
@@ -157,6 +183,22 @@ mod tests {
         assert_eq!(results.lines().count(), 1 + 1 + 7, "headings, the raw disk, seven cases");
         let page = fs::read_to_string(record.join("README.md")).unwrap();
         assert!(page.contains("annals-bench run --quick --workload W3 --seconds 0.1 --runs 1"));
+    }
+
+    #[test]
+    fn the_ways_to_write_leave_a_record_and_nothing_else() {
+        let [scratch, record] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let arguments = ["disk", "--part", "lead", "--seconds", "0.1", "--runs", "1"];
+        let name = run(&arguments, scratch.path(), record.path());
+        assert!(name.ends_with("-disk"), "{name}");
+        let record = record.path().join(name);
+        let expected = ["README.md", "machine.json", "results.csv", "runs.csv"];
+        assert_eq!(names(&record), BTreeSet::from(expected.map(str::to_owned)));
+        let runs = fs::read_to_string(record.join("runs.csv")).unwrap();
+        assert_eq!(runs.lines().count(), 1 + 9, "headings, three ways for three callers");
+        let page = fs::read_to_string(record.join("README.md")).unwrap();
+        let expected = ["memory touched first", "## D3: who writes", "| 16 threads, two syncs "];
+        assert!(expected.iter().all(|text| page.contains(text)), "{page}");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! `benches/README.md` says what each workload is and how to read the results. In reading order:
 //! what is measured (`workload`, `catalogue`), how writes are measured (`rounds`, `writes`,
-//! `callers`), the other workloads, and what is made of the results (`report`).
+//! `callers`), the other workloads, the ways in which a log could write (`disk`), and what is made
+//! of the results (`report`).
 #![allow(clippy::disallowed_methods, reason = "it measures time and looks at files by itself")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
@@ -32,6 +33,9 @@ mod sizes;
 
 mod soak;
 
+mod disk;
+
+mod chapter;
 mod report;
 mod row;
 
@@ -41,6 +45,7 @@ mod execute;
 mod interrupt;
 mod latency;
 mod machine;
+mod memory;
 mod number;
 mod plan;
 mod process;

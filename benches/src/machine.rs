@@ -15,6 +15,8 @@ pub(crate) struct Machine {
     pub(crate) file_system: String,
     /// Of one, five and fifteen minutes, before it began.
     pub(crate) load: String,
+    /// How much memory was touched first, which `crate::memory` does.
+    pub(crate) memory_touched: String,
     pub(crate) commit: String,
 }
 
@@ -34,6 +36,7 @@ impl Machine {
             kernel: known(lines("/proc/sys/kernel/osrelease").trim()),
             file_system: file_system(&lines("/proc/self/mounts"), dir),
             load: known(&load.join(" ")),
+            memory_touched: "none".to_owned(),
             commit: commit(),
         }
     }
@@ -51,7 +54,7 @@ impl Machine {
     }
 
     /// What it says of itself, for people.
-    pub(crate) fn lines(&self) -> [(&'static str, String); 7] {
+    pub(crate) fn lines(&self) -> [(&'static str, String); 8] {
         [
             ("date", self.date.clone()),
             ("processor", format!("{}, {} cores", self.cpu, self.cores)),
@@ -59,6 +62,7 @@ impl Machine {
             ("kernel", self.kernel.clone()),
             ("file system", self.file_system.clone()),
             ("load average before", self.load.clone()),
+            ("memory touched first", self.memory_touched.clone()),
             ("commit", self.commit.clone()),
         ]
     }

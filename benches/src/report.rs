@@ -10,7 +10,7 @@ mod table;
 
 pub(crate) use csv::{results_csv, runs_csv, soak_csv};
 pub(crate) use json::machine_json;
-pub(crate) use markdown::{run_markdown, soak_markdown};
+pub(crate) use markdown::{disk_markdown, run_markdown, soak_markdown};
 pub(crate) use plots::{Plot, run_plots, soak_plots};
 pub(crate) use record::Record;
 pub(crate) use table::of_rows;

@@ -1,15 +1,15 @@
 //! A line of the result.
 
 use crate::{
+    chapter::Chapter,
     latency::{Latency, Percentiles},
     number::Spread,
-    workload::Workload,
 };
 
 /// A line of the result: one case, measured several times.
 #[derive(Debug)]
 pub(crate) struct Row {
-    pub(crate) workload: Workload,
+    pub(crate) chapter: Chapter,
     pub(crate) case: String,
     /// What a plot draws as one line.
     pub(crate) series: String,
@@ -42,9 +42,13 @@ impl Run {
 }
 
 impl Row {
-    pub(crate) fn new(workload: Workload, case: impl Into<String>, unit: &'static str) -> Self {
+    pub(crate) fn new(
+        chapter: impl Into<Chapter>,
+        case: impl Into<String>,
+        unit: &'static str,
+    ) -> Self {
         Self {
-            workload,
+            chapter: chapter.into(),
             case: case.into(),
             series: String::new(),
             x: None,
@@ -84,6 +88,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::Workload;
 
     #[test]
     fn ratios_are_taken_within_a_round() {

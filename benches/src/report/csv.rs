@@ -6,7 +6,7 @@ use crate::{number::Spread, row::Row, soak::Interval};
 type Column = (&'static str, fn(&Row) -> String);
 
 const COLUMNS: [Column; 20] = [
-    ("workload", |row| row.workload.to_string()),
+    ("workload", |row| row.chapter.to_string()),
     ("case", |row| row.case.clone()),
     ("series", |row| row.series.clone()),
     ("x", |row| number(row.x)),
@@ -41,7 +41,7 @@ pub(crate) fn runs_csv(rows: &[Row]) -> String {
     for row in rows {
         for (index, run) in row.runs.iter().enumerate() {
             out += &line([
-                row.workload.to_string(),
+                row.chapter.to_string(),
                 row.case.clone(),
                 (index + 1).to_string(),
                 row.unit.to_owned(),

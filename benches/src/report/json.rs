@@ -2,17 +2,20 @@
 
 use serde::Serialize;
 
-use crate::{error::BenchError, machine::Machine, plan::Plan};
+use crate::{error::BenchError, machine::Machine};
 
 #[derive(Serialize)]
-struct Circumstances<'a> {
+struct Circumstances<'a, P> {
     machine: &'a Machine,
     #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<&'a Plan>,
+    plan: Option<&'a P>,
 }
 
 /// Where and how thoroughly it was measured.
-pub(crate) fn machine_json(machine: &Machine, plan: Option<&Plan>) -> Result<String, BenchError> {
+pub(crate) fn machine_json<P: Serialize>(
+    machine: &Machine,
+    plan: Option<&P>,
+) -> Result<String, BenchError> {
     let json = serde_json::to_string_pretty(&Circumstances { machine, plan });
     let json = json.map_err(|error| BenchError::Io {
         action: "write the machine as JSON",

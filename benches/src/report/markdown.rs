@@ -1,6 +1,7 @@
 //! Results for people.
 
 use crate::{
+    chapter,
     machine::Machine,
     number::{float, human, short},
     report::{
@@ -9,7 +10,6 @@ use crate::{
     },
     row::Row,
     soak::{CALLERS, Interval, Soak},
-    workload::ALL,
 };
 
 /// The page of a run.
@@ -19,19 +19,35 @@ pub(crate) fn run_markdown(
     rows: &[Row],
     plots: &[Plot],
 ) -> String {
-    let mut parts = vec![head("Workloads", machine, command), RUN_PROSE.to_owned()];
-    for workload in ALL {
-        let mut of = rows.iter().filter(|row| row.workload == workload).peekable();
+    let parts = vec![head("Workloads", machine, command), RUN_PROSE.to_owned()];
+    with_chapters(parts, rows, plots)
+}
+
+/// The page of the ways to write.
+pub(crate) fn disk_markdown(machine: &Machine, command: &str, rows: &[Row]) -> String {
+    let parts = vec![head("Ways to write", machine, command), DISK_PROSE.to_owned()];
+    with_chapters(parts, rows, &[])
+}
+
+fn with_chapters(mut parts: Vec<String>, rows: &[Row], plots: &[Plot]) -> String {
+    for chapter in chapter::all() {
+        let mut of = rows.iter().filter(|row| row.chapter == chapter).peekable();
         if of.peek().is_none() {
             continue;
         }
-        parts.push(format!("## {}\n\n{}\n", workload.title(), workload.prose()));
+        parts.push(format!("## {}\n\n{}\n", chapter.title(), chapter.prose()));
         parts.push(table::of_rows(of).to_string());
-        let of_workload = plots.iter().filter(|plot| plot.workload == Some(workload));
-        parts.extend(of_workload.map(Plot::link));
+        let of_chapter = plots.iter().filter(|p| p.workload.is_some_and(|w| chapter == w));
+        parts.extend(of_chapter.map(Plot::link));
     }
     parts.join("\n")
 }
+
+const DISK_PROSE: &str = "\
+What a log could do, without the log. The cases of a part took turns, in another order in every \
+round, each time with new files. What is shown is the median of the runs, and the smallest and \
+largest of them; `x base` is the ratio to another case of the same round, larger is faster; \
+latencies are of all runs together. Compare ratios, not absolutes.\n";
 
 const RUN_PROSE: &str = "\
 Medians of runs that took turns. `x raw` is the ratio to a raw overwrite + `fdatasync` for each \

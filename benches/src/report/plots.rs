@@ -42,7 +42,7 @@ pub(crate) fn run_plots(rows: &[Row], machine: &Machine) -> Result<Vec<Plot>, Be
     use Workload::{W1, W2, W3, W4, W5, W6};
     let mut plots = Vec::new();
     for workload in [W1, W2, W3, W4, W6] {
-        let of: Vec<&Row> = rows.iter().filter(|row| row.workload == workload).collect();
+        let of: Vec<&Row> = rows.iter().filter(|row| row.chapter == workload).collect();
         let chart = by_size(workload, &of);
         if chart.lines.iter().any(|line| !line.is_reference) {
             let kind = if workload == W6 { "opening" } else { "throughput" };
@@ -59,7 +59,7 @@ pub(crate) fn run_plots(rows: &[Row], machine: &Machine) -> Result<Vec<Plot>, Be
         (W3, "tasks"),
         (W5, ""),
     ] {
-        let of: Vec<&Row> = rows.iter().filter(|row| row.workload == workload).collect();
+        let of: Vec<&Row> = rows.iter().filter(|row| row.chapter == workload).collect();
         let chart = latencies(workload, series, &of);
         if chart.lines.iter().any(|line| !line.is_reference) {
             plots.push(Plot::new(
