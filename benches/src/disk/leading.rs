@@ -134,11 +134,13 @@ mod tests {
                     }
                     let mut bytes = vec![0; 8 * 50 * 3];
                     let read = file.read_at(&mut bytes, 0).unwrap();
-                    let own = bytes[..read].iter().filter(|byte| **byte == number).count();
-                    assert_eq!(own, 50 * 3, "{lead:?}");
+                    let own =
+                        bytes[..read].chunks(3).filter(|record| *record == [number; 3]).count();
+                    assert_eq!(own, 50, "{lead:?}");
                 };
                 let callers: Vec<_> = (1..=8).map(|n| scope.spawn(move || call(n))).collect();
-                let ended: Vec<_> = callers.into_iter().map(|caller| caller.join()).collect();
+                let ended: Vec<_> =
+                    callers.into_iter().map(thread::ScopedJoinHandle::join).collect();
                 group.stop();
                 assert!(ended.iter().all(Result::is_ok), "{lead:?}");
             });
@@ -156,7 +158,7 @@ mod tests {
             drop(group(&directory, lead));
             let read_only = File::open(directory.path().join("file")).unwrap();
             let group = Group::new(read_only, lead);
-            let window = Window::new(Duration::ZERO, Duration::from_secs(60));
+            let window = Window::new(Duration::ZERO, Duration::from_mins(1));
             let callers = Leading { lead, threads: 8 }.append(&group, window).unwrap();
             assert!(callers.iter().all(|(_, count)| *count == 0), "{lead:?}");
             group.end().unwrap_err();
