@@ -29,6 +29,11 @@ pub(crate) enum Command {
     Soak(Soak),
     /// The ways in which a log could write, side by side, without the log.
     Disk(Disk),
+    /// Counts the instructions of the hot paths below valgrind; needs a release build.
+    Count(Count),
+    /// Does the operations of one hot path: what `count` runs below valgrind.
+    #[command(hide = true)]
+    Operate(Operate),
 }
 
 #[derive(Debug, clap::Args)]
@@ -77,6 +82,29 @@ pub(crate) struct Disk {
     quick: bool,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Count {
+    /// Compares with the counts in this file: more than 10 % above fails.
+    #[arg(long, value_name = "FILE", conflicts_with = "record")]
+    pub(crate) check: Option<PathBuf>,
+    /// Writes the counts into this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Where logs lie while they are used; which disk it is does not matter.
+    #[arg(long, default_value = "target/bench")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Operate {
+    pub(crate) path: String,
+    #[arg(long)]
+    pub(crate) operations: u64,
+    /// Where its log lies; made if it is missing.
+    #[arg(long)]
+    pub(crate) dir: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -177,7 +205,7 @@ mod tests {
         let all = ["annals-bench", "run"].iter().chain(arguments);
         match Arguments::try_parse_from(all).map_err(|error| error.to_string())?.command {
             Command::Run(run) => Ok(run),
-            _ => Err("not a run".to_owned()),
+            _ => Err("another command".to_owned()),
         }
     }
 

@@ -67,6 +67,31 @@ pub enum BenchError {
     /// A plot could not be drawn.
     #[error("a plot cannot be drawn: {0}")]
     Plot(String),
+    /// A command was refused by the bank that it runs on.
+    #[error("a command of the bank did not happen: {0}")]
+    Command(String),
+    /// Valgrind did not count.
+    #[error("valgrind did not count instructions: {0}")]
+    Valgrind(String),
+    /// There is no hot path of this name.
+    #[error("there is no hot path {0:?}")]
+    UnknownPath(String),
+    /// A record of counts is damaged.
+    #[error("{file}, line {line}: {what}; restore it, or make it anew with `count --record`")]
+    Record {
+        /// The record.
+        file: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// Hot paths take more instructions than recorded, or are not recorded.
+    #[error(
+        "these hot paths are worse than recorded, or in only one of the two: {0}; make them \
+         better, or record again and say in the commit why"
+    )]
+    Instructions(String),
     /// A caller ended without saying why.
     #[error("a caller panicked")]
     Panicked,

@@ -6,6 +6,7 @@ use crate::{
     arguments::{Arguments, Command, Disk, Place, Run, Soak},
     beside, catalogue, commands, disk,
     error::BenchError,
+    instructions,
     interrupt::Interrupt,
     machine::Machine,
     memory, opening,
@@ -23,12 +24,15 @@ use crate::{
 /// Does what the program was told.
 ///
 /// # Errors
-/// [`BenchError`]: a directory, the store, or a log that does not hold what was acknowledged.
+/// [`BenchError`]: a directory, the store, a log that does not hold what was acknowledged, or hot
+/// paths that take more instructions than recorded.
 pub fn execute(arguments: Arguments) -> Result<(), BenchError> {
     match arguments.command {
         Command::Run(run) => execute_run(&run),
         Command::Soak(soak) => execute_soak(&soak),
         Command::Disk(disk) => execute_disk(&disk),
+        Command::Count(count) => instructions::run(&count),
+        Command::Operate(operate) => instructions::operate(&operate),
     }
 }
 

@@ -36,6 +36,8 @@ mod soak;
 mod disk;
 
 mod chapter;
+mod instructions;
+
 mod report;
 mod row;
 

@@ -13,4 +13,4 @@ pub(crate) use json::machine_json;
 pub(crate) use markdown::{disk_markdown, run_markdown, soak_markdown};
 pub(crate) use plots::{Plot, run_plots, soak_plots};
 pub(crate) use record::Record;
-pub(crate) use table::of_rows;
+pub(crate) use table::{Table, of_rows};
