@@ -70,12 +70,26 @@ pub enum BenchError {
     /// A command was refused by the bank that it runs on.
     #[error("a command of the bank did not happen: {0}")]
     Command(String),
+    /// Counts of this build say nothing about what users run.
+    #[error("this is a debug build; count with `cargo run --release -p annals-bench -- count`")]
+    DebugBuild,
     /// Valgrind did not count.
     #[error("valgrind did not count instructions: {0}")]
     Valgrind(String),
     /// There is no hot path of this name.
     #[error("there is no hot path {0:?}")]
     UnknownPath(String),
+    /// Something runs beside the operations that are counted.
+    #[error("{path}: {threads} threads run, and counts are for the caller's alone")]
+    Threads {
+        /// The hot path.
+        path: &'static str,
+        /// How many there are.
+        threads: usize,
+    },
+    /// A log became so full that preparing the next segment was counted, too.
+    #[error("{0}: its log fills half of a segment, so counts are not for its operations alone")]
+    HalfFull(&'static str),
     /// A record of counts is damaged.
     #[error("{file}, line {line}: {what}; restore it, or make it anew with `count --record`")]
     Record {

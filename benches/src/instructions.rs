@@ -20,6 +20,7 @@ use crate::{
     error::{BenchError, io_error},
     interrupt::Interrupt,
     number::{float, per, wide},
+    process,
     progress::Progress,
     scratch::{self, Scratch},
 };
@@ -30,6 +31,9 @@ use record::{Count, Record};
 
 /// Counts every hot path; records the counts or compares them with a record, if asked to.
 pub(crate) fn run(arguments: &arguments::Count) -> Result<(), BenchError> {
+    if cfg!(debug_assertions) {
+        return Err(BenchError::DebugBuild);
+    }
     let recorded = arguments.check.as_deref().map(Record::read).transpose()?;
     let interrupt = Interrupt::listen()?;
     let scratch = Scratch::new(&arguments.dir, &interrupt)?;
@@ -59,7 +63,13 @@ pub(crate) fn run(arguments: &arguments::Count) -> Result<(), BenchError> {
 pub(crate) fn operate(arguments: &arguments::Operate) -> Result<(), BenchError> {
     let path = HOT_PATHS.iter().find(|path| path.name == arguments.path);
     let unknown = || BenchError::UnknownPath(arguments.path.clone());
-    path.ok_or_else(unknown)?.run(&arguments.dir, arguments.operations)
+    let path = path.ok_or_else(unknown)?;
+    let operation = path.ready(&arguments.dir)?;
+    let threads = process::threads();
+    if threads > 1 {
+        return Err(BenchError::Threads { path: path.name, threads });
+    }
+    path.run(operation, arguments.operations)
 }
 
 /// Instructions for each unit of a path, whose log lies in `dir` meanwhile.

@@ -32,6 +32,11 @@ pub(crate) fn memory() -> ProcessMemory {
     ProcessMemory { own: resident.saturating_sub(mapped), mapped }
 }
 
+/// How many threads this process has. 0 where the system does not say.
+pub(crate) fn threads() -> usize {
+    fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
 /// Processor time of each of `count` things, in microseconds.
 pub(crate) fn cpu_micros_per(before: f64, count: u64) -> f64 {
     per((cpu_seconds() - before) * 1e6, count)

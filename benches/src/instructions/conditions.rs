@@ -54,7 +54,6 @@ fn target() -> String {
         ("avx2", cfg!(target_feature = "avx2")),
         ("bmi2", cfg!(target_feature = "bmi2")),
         ("avx512f", cfg!(target_feature = "avx512f")),
-        ("debug assertions", cfg!(debug_assertions)),
     ];
     let given = features.into_iter().filter_map(|(name, is_given)| is_given.then_some(name));
     [consts::ARCH].into_iter().chain(given).collect::<Vec<_>>().join(" + ")

@@ -19,7 +19,6 @@ pub(crate) struct HotPath {
     /// How many operations the two runs do, after the same warm-up.
     pub(crate) few: u64,
     pub(crate) many: u64,
-    /// Makes ready what the operation needs; a log on disk lies in the directory.
     ready: Ready,
 }
 
@@ -39,8 +38,8 @@ pub(crate) const HOT_PATHS: [HotPath; 16] = [
     path("append 1 event durably", [500, 1_500], |dir| operations::append_durably(&SINGLE, dir)),
     path("append 100 events durably", [10, 30], |dir| operations::append_durably(&BATCH, dir)),
     path("append that conflicts", [500, 1_500], |_| operations::conflict()),
-    path("deposit in memory", [100, 300], |_| operations::deposit()),
-    path("transfer in memory", [100, 300], |_| operations::transfer()),
+    path("deposit in memory", [200, 1_000], |_| operations::deposit()),
+    path("transfer in memory", [100, 500], |_| operations::transfer()),
     read("scan of single events", operations::SINGLES, operations::scan_singles),
     read("scan of batches", operations::BATCHED, operations::scan_batches),
     read("read of a scattered stream", operations::SCATTERED, operations::read_scattered),
@@ -58,18 +57,22 @@ const fn read(name: &'static str, events: u64, ready: Ready) -> HotPath {
 }
 
 impl HotPath {
+    /// Makes ready what the operation needs; a log on disk lies in `dir`.
+    pub(crate) fn ready(&self, dir: &Path) -> Result<Operation, BenchError> {
+        (self.ready)(dir)
+    }
+
     /// Warms up and does so many operations.
-    pub(crate) fn run(&self, dir: &Path, operations: u64) -> Result<(), BenchError> {
-        let mut operation = (self.ready)(dir)?;
+    pub(crate) fn run(&self, mut operation: Operation, operations: u64) -> Result<(), BenchError> {
         for _ in 0..WARM_UP + operations {
-            let done = operation()?;
+            let done = operation.step()?;
             if done != self.units {
                 let (name, units, unit) = (self.name, self.units, self.unit);
                 let what = format!("{name}: {done} of {units} were done, by {unit}");
                 return Err(BenchError::Lost(what));
             }
         }
-        Ok(())
+        if operation.is_alone() { Ok(()) } else { Err(BenchError::HalfFull(self.name)) }
     }
 }
 
@@ -88,7 +91,8 @@ mod tests {
             assert!(!path.name.contains(','), "{}: names stand in CSV", path.name);
             assert!(path.few < path.many, "{}", path.name);
             let dir = tempfile::tempdir().unwrap();
-            path.run(&dir.path().join("log"), path.many).unwrap();
+            let operation = path.ready(&dir.path().join("log")).unwrap();
+            path.run(operation, path.many).unwrap();
         }
     }
 
@@ -96,7 +100,7 @@ mod tests {
     fn an_operation_that_does_less_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let path = HotPath { units: 2, ..HOT_PATHS[2] };
-        let error = path.run(dir.path(), 1).unwrap_err();
+        let error = path.run(path.ready(dir.path()).unwrap(), 1).unwrap_err();
         assert!(error.to_string().contains("checksum of 4 KiB: 1 of 2 were done"), "{error}");
     }
 }

@@ -24,8 +24,41 @@ use crate::{
     shape::{BATCH, SINGLE, Shape},
 };
 
-/// Done again and again. Says how many units it did.
-pub(crate) type Operation = Box<dyn FnMut() -> Result<u64, BenchError>>;
+/// What is counted, made ready.
+pub(crate) struct Operation {
+    /// Done again and again. Says how many units it did.
+    step: Box<dyn FnMut() -> Result<u64, BenchError>>,
+    /// The store that it is done on, if it is always the same.
+    store: Option<Annals>,
+}
+
+/// Where the first segment of a log is half full.
+const HALF_SEGMENT_BYTES: u64 = 512 << 10;
+
+impl Operation {
+    fn new(step: impl FnMut() -> Result<u64, BenchError> + 'static) -> Self {
+        Self { step: Box::new(step), store: None }
+    }
+
+    fn on(
+        store: Annals,
+        mut step: impl FnMut(&Annals) -> Result<u64, BenchError> + 'static,
+    ) -> Self {
+        let handle = store.clone();
+        Self { store: Some(store), ..Self::new(move || step(&handle)) }
+    }
+
+    /// Does it once. Says how many units that was.
+    pub(crate) fn step(&mut self) -> Result<u64, BenchError> {
+        (self.step)()
+    }
+
+    /// Whether nothing else was done meanwhile: no segment was prepared.
+    pub(crate) fn is_alone(&self) -> bool {
+        let stats = self.store.as_ref().map(Annals::stats);
+        stats.is_none_or(|stats| stats.log.bytes_used < HALF_SEGMENT_BYTES)
+    }
+}
 
 /// How many events the log of single events has.
 pub(crate) const SINGLES: u64 = 2_000;
@@ -40,15 +73,14 @@ pub(crate) const SCATTERED: u64 = 1_000;
 const STREAMS: usize = 100;
 
 /// How many accounts the bank has: enough for every command to find its own.
-const ACCOUNTS: usize = 700;
+const ACCOUNTS: usize = 1_010;
 
 /// From an append to the body of a frame.
 pub(crate) fn encode(shape: &Shape) -> Result<Operation, BenchError> {
     let request = request(shape)?;
     let mut encoder = Encoder::default();
-    Ok(Box::new(move || {
-        let encoded = encoder.encode(black_box(request.append()));
-        encoded.map_err(AppendError::from)?;
+    Ok(Operation::new(move || {
+        encoder.encode(black_box(request.append())).map_err(AppendError::from)?;
         black_box(encoder.body());
         Ok(1)
     }))
@@ -57,7 +89,7 @@ pub(crate) fn encode(shape: &Shape) -> Result<Operation, BenchError> {
 /// The checksum of a body of 4 KiB.
 pub(crate) fn checksum() -> Operation {
     let body = vec![0x5A; 4096];
-    Box::new(move || {
+    Operation::new(move || {
         black_box(body_checksum(black_box(&body)));
         Ok(1)
     })
@@ -75,7 +107,7 @@ pub(crate) fn append_durably(shape: &Shape, dir: &Path) -> Result<Operation, Ben
 
 fn append(annals: Annals, shape: &Shape) -> Result<Operation, BenchError> {
     let mut request = request(shape)?;
-    Ok(Box::new(move || {
+    Ok(Operation::on(annals, move |annals| {
         request.acknowledge(&annals.append(request.append()).wait()?);
         Ok(1)
     }))
@@ -86,7 +118,7 @@ pub(crate) fn conflict() -> Result<Operation, BenchError> {
     let annals = options().in_memory()?;
     let stale = request(&SINGLE)?;
     annals.append(stale.append()).wait()?;
-    Ok(Box::new(move || match annals.append(stale.append()).wait() {
+    Ok(Operation::on(annals, move |annals| match annals.append(stale.append()).wait() {
         Err(AppendError::Conflict(conflicts)) => {
             black_box(conflicts);
             Ok(1)
@@ -98,9 +130,10 @@ pub(crate) fn conflict() -> Result<Operation, BenchError> {
 
 /// A command that reads one event and appends one.
 pub(crate) fn deposit() -> Result<Operation, BenchError> {
-    let executor = Executor::new(options().in_memory()?);
+    let annals = options().in_memory()?;
+    let executor = Executor::new(annals.clone());
     let mut accounts = bank::open(&executor, ACCOUNTS)?.into_iter().cycle();
-    Ok(Box::new(move || {
+    Ok(Operation::on(annals, move |_| {
         let Some(account) = accounts.next() else { return Ok(0) };
         bank::execute(&executor, &Transfer { from: None, to: account, cents: 1 })
     }))
@@ -108,9 +141,10 @@ pub(crate) fn deposit() -> Result<Operation, BenchError> {
 
 /// A command that reads two streams of one event each and appends one event to each.
 pub(crate) fn transfer() -> Result<Operation, BenchError> {
-    let executor = Executor::new(options().in_memory()?);
+    let annals = options().in_memory()?;
+    let executor = Executor::new(annals.clone());
     let mut accounts = bank::open(&executor, ACCOUNTS)?.into_iter().cycle();
-    Ok(Box::new(move || {
+    Ok(Operation::on(annals, move |_| {
         let (Some(from), Some(to)) = (accounts.next(), accounts.next()) else { return Ok(0) };
         bank::execute(&executor, &Transfer { from: Some(from), to, cents: 1 })
     }))
@@ -118,8 +152,7 @@ pub(crate) fn transfer() -> Result<Operation, BenchError> {
 
 /// The whole log of single events, in order, as views.
 pub(crate) fn scan_singles(dir: &Path) -> Result<Operation, BenchError> {
-    let annals = singles(dir)?;
-    Ok(Box::new(move || count(annals.read_all(LogQuery::forward()))))
+    Ok(Operation::on(singles(dir)?, |annals| count(annals.read_all(LogQuery::forward()))))
 }
 
 /// The whole log of batches, in order, as views.
@@ -127,21 +160,21 @@ pub(crate) fn scan_batches(dir: &Path) -> Result<Operation, BenchError> {
     let annals = options().open(dir)?;
     let mut requests = [request(&BATCH)?];
     sample_log::fill(&annals, &mut requests, BATCHED / wide(BATCH.events))?;
-    Ok(Box::new(move || count(annals.read_all(LogQuery::forward()))))
+    Ok(Operation::on(annals, |annals| count(annals.read_all(LogQuery::forward()))))
 }
 
 /// A stream that is scattered over the log, as views.
 pub(crate) fn read_scattered(dir: &Path) -> Result<Operation, BenchError> {
-    let annals = singles(dir)?;
     let stream = sample_log::scattered()?;
-    Ok(Box::new(move || count(annals.read_stream(&stream, StreamQuery::forward()))))
+    Ok(Operation::on(singles(dir)?, move |annals| {
+        count(annals.read_stream(&stream, StreamQuery::forward()))
+    }))
 }
 
 /// One event somewhere in the log, as a view.
 pub(crate) fn read_by_position(dir: &Path) -> Result<Operation, BenchError> {
-    let annals = singles(dir)?;
     let mut random = Random::new(1);
-    Ok(Box::new(move || {
+    Ok(Operation::on(singles(dir)?, move |annals| {
         let position = Position::new(1 + random.below(SINGLES));
         count(annals.read_all(LogQuery::forward().from(position).limit(1)))
     }))
@@ -151,7 +184,7 @@ pub(crate) fn read_by_position(dir: &Path) -> Result<Operation, BenchError> {
 pub(crate) fn open(dir: &Path) -> Result<Operation, BenchError> {
     singles(dir)?.close()?;
     let dir = dir.to_owned();
-    Ok(Box::new(move || Ok(options().open(&dir)?.position().get())))
+    Ok(Operation::new(move || Ok(options().open(&dir)?.position().get())))
 }
 
 /// A log on disk of single events, every second one of the scattered stream.
@@ -204,15 +237,14 @@ impl Environment for Unchanging {
 mod tests {
     use super::*;
 
-    /// Where a log's first segment is half full, the next one is prepared: by a helper thread
-    /// in earnest, by the caller here, at the cost of many operations.
-    const HALF_SEGMENT_BYTES: u64 = 512 << 10;
-
     #[test]
-    fn a_sample_log_stays_below_half_a_segment() {
-        let dir = tempfile::tempdir().unwrap();
-        let annals = singles(dir.path()).unwrap();
-        assert_eq!(annals.position().get(), SINGLES);
-        assert!(annals.stats().log.bytes_used < HALF_SEGMENT_BYTES);
+    fn an_operation_that_fills_half_a_segment_is_found() {
+        let mut operation = append_in_memory(&BATCH).unwrap();
+        operation.step().unwrap();
+        assert!(operation.is_alone());
+        for _ in 0..50 {
+            operation.step().unwrap();
+        }
+        assert!(!operation.is_alone());
     }
 }
