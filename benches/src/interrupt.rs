@@ -17,7 +17,7 @@ use crate::error::{BenchError, io_error};
 
 /// What is removed when the program is interrupted.
 #[derive(Debug, Clone)]
-pub(crate) struct Interrupt {
+pub struct Interrupt {
     paths: Arc<Mutex<Vec<PathBuf>>>,
 }
 
@@ -26,7 +26,10 @@ const EXIT_CODE: i32 = 130;
 
 impl Interrupt {
     /// Waits for Ctrl-C and `kill` from now on.
-    pub(crate) fn listen() -> Result<Self, BenchError> {
+    ///
+    /// # Errors
+    /// [`BenchError::Io`]: the system does not let it listen.
+    pub fn listen() -> Result<Self, BenchError> {
         let paths = Arc::new(Mutex::new(Vec::new()));
         let interrupt = Self { paths: Arc::clone(&paths) };
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -42,12 +45,12 @@ impl Interrupt {
     }
 
     /// Has a directory removed.
-    pub(crate) fn remove(&self, path: &Path) {
+    pub fn remove(&self, path: &Path) {
         self.paths.lock().push(path.to_owned());
     }
 
     /// Leaves a directory alone again.
-    pub(crate) fn keep(&self, path: &Path) {
+    pub fn keep(&self, path: &Path) {
         self.paths.lock().retain(|listed| listed != path);
     }
 }

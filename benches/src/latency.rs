@@ -11,32 +11,43 @@ const LONGEST: u64 = 60_000_000_000;
 
 /// How long things took.
 #[derive(Debug, Clone)]
-pub(crate) struct Latency(Histogram<u64>);
+pub struct Latency(Histogram<u64>);
 
 /// What is shown of a [`Latency`], in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub(crate) struct Percentiles {
-    pub(crate) p50: f64,
-    pub(crate) p90: f64,
-    pub(crate) p95: f64,
-    pub(crate) p99: f64,
-    pub(crate) p999: f64,
-    pub(crate) max: f64,
+pub struct Percentiles {
+    /// Half of all took no longer.
+    pub p50: f64,
+    /// 90 % of all.
+    pub p90: f64,
+    /// 95 %.
+    pub p95: f64,
+    /// 99 %.
+    pub p99: f64,
+    /// 99.9 %.
+    pub p999: f64,
+    /// All of them.
+    pub max: f64,
 }
 
 impl Latency {
     /// # Errors
     /// Only if a minute in nanoseconds were no valid bound.
-    pub(crate) fn new() -> Result<Self, BenchError> {
+    pub fn new() -> Result<Self, BenchError> {
         let histogram = Histogram::new_with_bounds(1, LONGEST, 3);
         histogram.map(Self).map_err(|error| BenchError::Latency(error.to_string()))
     }
 
-    pub(crate) fn record(&mut self, took: Duration) {
+    /// Counts one; a minute, if it took longer.
+    pub fn record(&mut self, took: Duration) {
         self.0.saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    pub(crate) fn add(&mut self, other: &Self) -> Result<(), BenchError> {
+    /// Adds what another one counted.
+    ///
+    /// # Errors
+    /// Only if the other one had other bounds.
+    pub fn add(&mut self, other: &Self) -> Result<(), BenchError> {
         self.0.add(&other.0).map_err(|error| BenchError::Latency(error.to_string()))
     }
 
@@ -44,7 +55,8 @@ impl Latency {
         self.0.reset();
     }
 
-    pub(crate) fn count(&self) -> u64 {
+    /// How many were counted.
+    pub fn count(&self) -> u64 {
         self.0.len()
     }
 
@@ -53,7 +65,8 @@ impl Latency {
         float(self.0.value_at_quantile(share)) / 1e3
     }
 
-    pub(crate) fn percentiles(&self) -> Percentiles {
+    /// What is shown of it.
+    pub fn percentiles(&self) -> Percentiles {
         Percentiles {
             p50: self.micros_at(0.5),
             p90: self.micros_at(0.9),

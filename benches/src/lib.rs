@@ -58,3 +58,16 @@ mod scratch;
 pub use arguments::Arguments;
 pub use error::BenchError;
 pub use execute::execute;
+
+// What `benches/peers/` measures and reports with.
+pub use interrupt::Interrupt;
+pub use latency::{Latency, Percentiles};
+pub use machine::Machine;
+pub use number::{Spread, float, human, human_count, per, wide};
+pub use progress::Progress;
+pub use random::Random;
+pub use report::{Axis, Chart, Line, Point, Record, Scale, Table};
+pub use scratch::{Scratch, remove};
+pub use shape::{BATCH, MULTI, PAYLOAD_BYTES, SINGLE, Shape};
+pub use window::Window;
+pub use yardstick::{Yardstick, bytes_for};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 /// The machine, its state, and what was measured.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-pub(crate) struct Machine {
+pub struct Machine {
     pub(crate) date: String,
     pub(crate) cpu: String,
     pub(crate) cores: usize,
@@ -22,7 +22,7 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// What this machine says of itself; `dir`: where logs lie.
-    pub(crate) fn look(dir: &Path) -> Self {
+    pub fn look(dir: &Path) -> Self {
         let lines = |path| fs::read_to_string(path).unwrap_or_default();
         let cpu = field(&lines("/proc/cpuinfo"), "model name");
         let memory = field(&lines("/proc/meminfo"), "MemTotal");
@@ -42,19 +42,19 @@ impl Machine {
     }
 
     /// The day, and the kind of machine: what a record is named after.
-    pub(crate) fn record_name(&self) -> String {
+    pub fn record_name(&self) -> String {
         let day = self.date.split(' ').next().unwrap_or_default();
         format!("{day}-{}-{}-cores", slug(&self.cpu), self.cores)
     }
 
     /// Short lines for the corner of a plot.
-    pub(crate) fn footer(&self) -> [String; 3] {
+    pub fn footer(&self) -> [String; 3] {
         let machine = format!("{}, {} cores", self.cpu, self.cores);
         [machine, self.date.clone(), self.commit.clone()]
     }
 
     /// What it says of itself, for people.
-    pub(crate) fn lines(&self) -> [(&'static str, String); 8] {
+    pub fn lines(&self) -> [(&'static str, String); 8] {
         [
             ("date", self.date.clone()),
             ("processor", format!("{}, {} cores", self.cpu, self.cores)),

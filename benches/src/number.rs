@@ -2,15 +2,18 @@
 
 /// Several measurements of one thing.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub(crate) struct Spread {
-    pub(crate) median: f64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
+pub struct Spread {
+    /// In the middle.
+    pub median: f64,
+    /// The smallest.
+    pub min: f64,
+    /// The largest.
+    pub max: f64,
 }
 
 impl Spread {
     /// `None`: there is no measurement.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let middle = values.len() / 2;
@@ -22,22 +25,22 @@ impl Spread {
 
 /// A count as a number to calculate with.
 #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "for people")]
-pub(crate) fn float(count: u64) -> f64 {
+pub fn float(count: u64) -> f64 {
     count as f64
 }
 
 /// A length as a number to calculate with.
-pub(crate) fn wide(count: usize) -> u64 {
+pub fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
 /// How many on average. 0, if there is nothing to share among.
-pub(crate) fn per(total: f64, count: u64) -> f64 {
+pub fn per(total: f64, count: u64) -> f64 {
     if count == 0 { 0.0 } else { total / float(count) }
 }
 
 /// With three significant digits or more, and thousands apart.
-pub(crate) fn human(number: f64) -> String {
+pub fn human(number: f64) -> String {
     match number.abs() {
         0.0 => "0".to_owned(),
         0.0..0.1 => format!("{number:.3}"),
@@ -60,7 +63,7 @@ pub(crate) fn short(number: f64) -> String {
 }
 
 /// A count with thousands apart.
-pub(crate) fn human_count(count: u64) -> String {
+pub fn human_count(count: u64) -> String {
     thousands(&count.to_string())
 }
 

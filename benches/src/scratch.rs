@@ -8,16 +8,19 @@ use crate::{error::BenchError, interrupt::Interrupt};
 
 /// A directory that is gone when the program ends, interrupted or not.
 #[derive(Debug)]
-pub(crate) struct Scratch(TempDir);
+pub struct Scratch(TempDir);
 
 impl Scratch {
     /// Makes one in `parent`, which is made if it is missing.
-    pub(crate) fn new(parent: &Path, interrupt: &Interrupt) -> Result<Self, BenchError> {
+    ///
+    /// # Errors
+    /// [`BenchError::Directory`]: nothing can be written there.
+    pub fn new(parent: &Path, interrupt: &Interrupt) -> Result<Self, BenchError> {
         Ok(Self(temporary(parent, "annals-bench-", "--dir", interrupt)?))
     }
 
     /// A path in it.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 }
@@ -43,7 +46,10 @@ pub(crate) fn temporary(
 }
 
 /// Removes a log that was measured.
-pub(crate) fn remove(path: &Path) -> Result<(), BenchError> {
+///
+/// # Errors
+/// [`BenchError::Io`]: the system refused.
+pub fn remove(path: &Path) -> Result<(), BenchError> {
     std::fs::remove_dir_all(path).map_err(crate::error::io_error("remove a measured log"))
 }
 

@@ -31,7 +31,7 @@ const FILL_BYTES: usize = 8 << 10;
 
 /// Writes and syncs of one size.
 #[derive(Debug)]
-pub(crate) struct Yardstick {
+pub struct Yardstick {
     file: File,
     bytes: Vec<u8>,
     offset: u64,
@@ -42,7 +42,10 @@ pub(crate) struct Yardstick {
 
 impl Yardstick {
     /// Prepares a file: what is measured later neither grows it nor changes its extents.
-    pub(crate) fn new(scratch: &Scratch, bytes: usize) -> Result<Self, BenchError> {
+    ///
+    /// # Errors
+    /// [`BenchError::Io`]: the file cannot be made.
+    pub fn new(scratch: &Scratch, bytes: usize) -> Result<Self, BenchError> {
         let path = scratch.path(&format!("yardstick-{bytes}"));
         let file = create(&path).map_err(io_error("prepare the file of the yardstick"))?;
         Ok(Self {
@@ -55,12 +58,15 @@ impl Yardstick {
     }
 
     /// How many bytes each write has.
-    pub(crate) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
     /// Overwrites and syncs for a while; returns how often in a second.
-    pub(crate) fn rate(&mut self, length: Duration) -> Result<f64, BenchError> {
+    ///
+    /// # Errors
+    /// [`BenchError::Io`]: the disk refused.
+    pub fn rate(&mut self, length: Duration) -> Result<f64, BenchError> {
         let (start, cpu_before) = (Instant::now(), process::cpu_seconds());
         let mut now = start;
         let mut count = 0;
@@ -116,7 +122,10 @@ pub(crate) fn frame_bytes(shape: &Shape) -> Result<usize, BenchError> {
 }
 
 /// How many bytes the yardstick of a shape writes: those of a frame, but a page at least.
-pub(crate) fn bytes_for(shape: &Shape) -> Result<usize, BenchError> {
+///
+/// # Errors
+/// If an append in memory fails.
+pub fn bytes_for(shape: &Shape) -> Result<usize, BenchError> {
     if *shape == BATCH { frame_bytes(shape) } else { Ok(PAGE_BYTES) }
 }
 

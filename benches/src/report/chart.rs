@@ -12,26 +12,34 @@ use crate::{error::BenchError, number::short};
 
 /// A chart.
 #[derive(Debug)]
-pub(crate) struct Chart {
-    pub(crate) title: String,
-    pub(crate) x: Axis,
-    pub(crate) y: Axis,
-    pub(crate) lines: Vec<Line>,
+pub struct Chart {
+    /// Above it.
+    pub title: String,
+    /// From left to right.
+    pub x: Axis,
+    /// Upwards.
+    pub y: Axis,
+    /// In the order of the legend.
+    pub lines: Vec<Line>,
     /// Small lines of text below the legend: where it was measured.
-    pub(crate) footer: [String; 3],
+    pub footer: [String; 3],
 }
 
+/// What an axis shows.
 #[derive(Debug)]
-pub(crate) struct Axis {
-    pub(crate) label: String,
-    pub(crate) scale: Scale,
+pub struct Axis {
+    /// With the unit.
+    pub label: String,
+    /// How numbers become places.
+    pub scale: Scale,
 }
 
 /// How numbers become places.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Scale {
+pub enum Scale {
     /// From 0 on.
     Linear,
+    /// Each decade as long as the next.
     Logarithmic,
     /// Microseconds, logarithmic.
     Time,
@@ -41,21 +49,26 @@ pub(crate) enum Scale {
 
 /// A line of a chart.
 #[derive(Debug)]
-pub(crate) struct Line {
-    pub(crate) name: String,
-    pub(crate) points: Vec<Point>,
+pub struct Line {
+    /// As in the legend.
+    pub name: String,
+    /// From left to right.
+    pub points: Vec<Point>,
     /// What others are compared with.
-    pub(crate) is_reference: bool,
+    pub is_reference: bool,
     /// Whether each point is marked.
-    pub(crate) is_marked: bool,
+    pub is_marked: bool,
 }
 
+/// A measurement.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Point {
-    pub(crate) x: f64,
-    pub(crate) y: f64,
+pub struct Point {
+    /// From left to right.
+    pub x: f64,
+    /// Upwards.
+    pub y: f64,
     /// The smallest and the largest measurement.
-    pub(crate) spread: Option<(f64, f64)>,
+    pub spread: Option<(f64, f64)>,
 }
 
 const WIDTH: i32 = 900;
@@ -80,7 +93,10 @@ const COLOURS: [RGBColor; 7] = [
 
 impl Chart {
     /// As SVG.
-    pub(crate) fn svg(&self) -> Result<String, BenchError> {
+    ///
+    /// # Errors
+    /// [`BenchError::Plot`]: it cannot be drawn.
+    pub fn svg(&self) -> Result<String, BenchError> {
         let mut svg = String::new();
         let size = (WIDTH.unsigned_abs(), HEIGHT.unsigned_abs());
         {

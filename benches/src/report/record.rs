@@ -15,7 +15,7 @@ use crate::{
 
 /// Files of a record, in a hidden directory until they are complete.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub struct Record {
     parent: PathBuf,
     hidden: TempDir,
     files: PathBuf,
@@ -24,19 +24,29 @@ pub(crate) struct Record {
 
 impl Record {
     /// Begins a record in `parent`, so that it is known early whether it can be written.
-    pub(crate) fn begin(parent: &Path, interrupt: &Interrupt) -> Result<Self, BenchError> {
+    ///
+    /// # Errors
+    /// [`BenchError::Directory`]: nothing can be written there.
+    pub fn begin(parent: &Path, interrupt: &Interrupt) -> Result<Self, BenchError> {
         let hidden = scratch::temporary(parent, ".partial-", "--record", interrupt)?;
         let files = hidden.path().join("record");
         fs::create_dir(&files).map_err(io_error("begin the record"))?;
         Ok(Self { parent: parent.to_owned(), hidden, files, interrupt: interrupt.clone() })
     }
 
-    pub(crate) fn write(&self, name: &str, text: &str) -> Result<(), BenchError> {
+    /// Adds a file.
+    ///
+    /// # Errors
+    /// [`BenchError::Io`]: it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<(), BenchError> {
         fs::write(self.files.join(name), text).map_err(io_error("write the record"))
     }
 
     /// Gives it a name that is free, and returns where it is.
-    pub(crate) fn finish(self, name: &str) -> Result<PathBuf, BenchError> {
+    ///
+    /// # Errors
+    /// [`BenchError::Io`]: it cannot be renamed.
+    pub fn finish(self, name: &str) -> Result<PathBuf, BenchError> {
         let finished = self.rename(name).map_err(io_error("name the record"))?;
         self.interrupt.keep(self.hidden.path());
         Ok(finished)

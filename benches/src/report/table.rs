@@ -10,18 +10,20 @@ use crate::{
 
 /// A table; the cells of its first column are aligned left, and those of its last.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Table {
+pub struct Table {
     headings: Vec<String>,
     lines: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(crate) fn new<'a>(headings: impl IntoIterator<Item = &'a str>) -> Self {
+    /// Without lines yet.
+    pub fn new<'a>(headings: impl IntoIterator<Item = &'a str>) -> Self {
         let headings = headings.into_iter().map(str::to_owned).collect();
         Self { headings, lines: Vec::new() }
     }
 
-    pub(crate) fn line(&mut self, cells: impl IntoIterator<Item = String>) {
+    /// Adds a line with a cell for each heading.
+    pub fn line(&mut self, cells: impl IntoIterator<Item = String>) {
         self.lines.push(cells.into_iter().collect());
     }
 
