@@ -36,7 +36,7 @@ pub struct Yardstick {
     bytes: Vec<u8>,
     offset: u64,
     /// Everything measured so far.
-    pub(crate) latency: Latency,
+    pub latency: Latency,
     cpu_seconds: f64,
 }
 
