@@ -67,9 +67,6 @@ pub enum BenchError {
     /// A plot could not be drawn.
     #[error("a plot cannot be drawn: {0}")]
     Plot(String),
-    /// A command was refused by the bank that it runs on.
-    #[error("a command of the bank did not happen: {0}")]
-    Command(String),
     /// Counts of this build say nothing about what users run.
     #[error("this is a debug build; count with `cargo run --release -p annals-bench -- count`")]
     DebugBuild,

@@ -364,9 +364,9 @@ mod tests {
             let stream = index.intern(&StreamId::new(name).unwrap());
             let first = Position::new(first);
             let commit = CommitPlace { segment: 1, offset: 4096, first, streams: &[stream] };
-            index.add(&commit, [(0, None)].into_iter());
+            index.update().add(&commit, [(0, None)].into_iter());
         }
-        let places = index.roll(2, Position::new(3));
+        let places = index.update().roll(2, Position::new(3));
         let mut bytes = index.encode_image(&places, 7, 8192);
         // The header, two rows, then the names.
         let (start, end) = (96, 96 + 2 * 40 + 2);

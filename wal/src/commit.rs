@@ -151,9 +151,7 @@ impl Shared {
         // The next leader first: it begins to write while the others are being woken.
         let is_led = gathering.is_none_or(|group| self.watermark.wake_leader(group));
         self.watermark.wake(ended);
-        if !is_led
-            && self.options.threads == Threads::Inline
-            && self.watermark.failure().is_none()
+        if !is_led && self.options.threads == Threads::Inline && self.watermark.failure().is_none()
         {
             self.lead();
         }

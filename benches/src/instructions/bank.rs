@@ -1,6 +1,6 @@
 //! The smallest bank that runs on commands.
 
-use annals::{Annals, Command, Decision, Event, Executor, Recorded, StreamId};
+use annals::{Annals, Command, CommandStreams, Decision, Event, Executor, Recorded, StreamId};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
@@ -29,15 +29,17 @@ pub(crate) struct Transfer {
     pub(crate) cents: u64,
 }
 
+impl CommandStreams for Transfer {
+    fn streams(&self) -> Vec<StreamId> {
+        self.from.iter().chain([&self.to]).cloned().collect()
+    }
+}
+
 impl Command for Transfer {
     /// The balance of the account that pays.
     type State = u64;
     type Event = Money;
     type Rejection = ();
-
-    fn streams(&self) -> Vec<StreamId> {
-        self.from.iter().chain([&self.to]).cloned().collect()
-    }
 
     fn evolve(&self, balance: &mut u64, recorded: &Recorded<Money>) {
         if self.from.as_ref() == Some(&recorded.stream) {
