@@ -50,10 +50,8 @@ pub(crate) const WRITE_BYTES: [usize; 5] = [256, 4 << 10, 16 << 10, 128 << 10, 1
 pub(crate) fn bytes(count: usize) -> String {
     match count {
         0..1024 => format!("{count} B"),
-        1024..1_048_576 => format!("{} KiB", count >> 10),
-        _ if count.is_multiple_of(1 << 20) => format!("{} MiB", count >> 20),
-        // To a tenth, without a fraction in between.
-        _ => format!("{}.{} MiB", count >> 20, ((count & 0xF_FFFF) * 10) >> 20),
+        _ if !count.is_multiple_of(1 << 20) => format!("{} KiB", count >> 10),
+        _ => format!("{} MiB", count >> 20),
     }
 }
 
@@ -63,7 +61,7 @@ mod tests {
 
     #[test]
     fn sizes_are_written_in_binary_units() {
-        let written = [256, 4096, 348_160, 1 << 20, 1_468_006, 64 << 20].map(bytes);
-        assert_eq!(written, ["256 B", "4 KiB", "340 KiB", "1 MiB", "1.3 MiB", "64 MiB"]);
+        let written = [256, 4096, 348_160, 1 << 20, 1400 << 10, 64 << 20].map(bytes);
+        assert_eq!(written, ["256 B", "4 KiB", "340 KiB", "1 MiB", "1400 KiB", "64 MiB"]);
     }
 }

@@ -8,7 +8,7 @@ use std::{
         AtomicBool, AtomicU64,
         Ordering::{Acquire, Release},
     },
-    thread,
+    thread::{self, Thread},
     time::Duration,
 };
 
@@ -46,14 +46,43 @@ impl Filling {
     }
 }
 
-/// How far the writer is, for the thread that fills.
-#[derive(Debug, Default)]
+/// How far the writer and the filler are. Each is unparked after the other's number has risen.
+#[derive(Debug)]
 struct Pace {
     written: AtomicU64,
+    /// Greater than anything written, when there will be no more.
+    filled: AtomicU64,
     is_over: AtomicBool,
+    writer: Thread,
 }
 
 impl Pace {
+    /// This thread is the writer.
+    fn new() -> Self {
+        let [written, filled] = [(); 2].map(|()| AtomicU64::new(0));
+        Self { written, filled, is_over: AtomicBool::new(false), writer: thread::current() }
+    }
+
+    /// Returns when the writer is at most a file ahead.
+    fn wait_for_filling(&self) {
+        // Acquire pairs with the Release in `set_filled`.
+        while self.written.load(Acquire) > self.filled.load(Acquire).saturating_add(SEGMENT_BYTES) {
+            thread::park();
+        }
+    }
+
+    fn set_filled(&self, filled: u64) {
+        self.filled.store(filled, Release);
+        self.writer.unpark();
+    }
+
+    /// As [`Pace::fill`]; afterwards nobody waits for it.
+    fn fill_until_over(&self, sync_bytes: u64, scratch: &Scratch) -> Result<u64, BenchError> {
+        let filled = self.fill(sync_bytes, scratch);
+        self.set_filled(u64::MAX);
+        filled
+    }
+
     /// Fills new files with as many bytes as are written, until that is over; returns how many.
     fn fill(&self, sync_bytes: u64, scratch: &Scratch) -> Result<u64, BenchError> {
         let zeroes = vec![0; PIECE_BYTES];
@@ -76,6 +105,7 @@ impl Pace {
             let written = file.write_all_at(&zeroes, offset);
             let synced = written.and_then(|()| if is_due { file.sync_data() } else { Ok(()) });
             synced.map_err(BenchError::of_file("fill", &path(files.len() - 1)))?;
+            self.set_filled(filled);
         }
         (0..files.len()).try_for_each(|number| prepared::remove(&path(number)))?;
         Ok(filled)
@@ -90,10 +120,10 @@ impl Trial for Filling {
     fn measure(&self, length: Duration, scratch: &Scratch) -> Result<Sample, BenchError> {
         let (path, payload) = (scratch.path("written"), vec![0xA5; self.group_bytes]);
         let (file, len) = (prepared::zeroes(&path, PIECE_BYTES)?, wide(self.group_bytes));
-        let (mut timed, mut offsets, pace) = (Timed::new()?, Offsets::default(), Pace::default());
+        let (mut timed, mut offsets, pace) = (Timed::new()?, Offsets::default(), Pace::new());
         let filled = thread::scope(|scope| {
             let pace = &pace;
-            let beside = |bytes| scope.spawn(move || pace.fill(bytes, scratch));
+            let beside = |bytes| scope.spawn(move || pace.fill_until_over(bytes, scratch));
             let filler = self.sync_bytes.map(wide).map(beside);
             let unpark = || filler.iter().for_each(|filler| filler.thread().unpark());
             let written = timed.repeat(length, u64::MAX, || {
@@ -101,6 +131,9 @@ impl Trial for Filling {
                 file.sync_data()?;
                 pace.written.fetch_add(len, Release);
                 unpark();
+                if filler.is_some() {
+                    pace.wait_for_filling();
+                }
                 Ok(())
             });
             pace.is_over.store(true, Release);

@@ -22,8 +22,12 @@ use crate::{disk::prepared::Offsets, number::wide};
 /// Who writes groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lead {
-    /// The callers, so many groups at once.
-    Callers(u64),
+    /// A caller, who at the end wakes one who leads the next group, then those of its own.
+    Leader,
+    /// A caller, who at the end wakes those of its group, then one who leads the next.
+    GroupFirst,
+    /// Callers, as [`Lead::Leader`], with up to two groups at once.
+    TwoSyncs,
     /// A thread of its own.
     Dedicated,
 }
@@ -67,8 +71,8 @@ struct Flight {
 impl Lead {
     fn flights_max(self) -> u64 {
         match self {
-            Self::Callers(flights) => flights,
-            Self::Dedicated => 1,
+            Self::TwoSyncs => 2,
+            Self::Leader | Self::GroupFirst | Self::Dedicated => 1,
         }
     }
 }
@@ -155,14 +159,16 @@ impl Group {
             self.durable.store(state.published, Release);
             (before + 1..=state.published, state.next(self.lead.flights_max()))
         };
-        // Who leads next goes first: the disk is idle until then.
-        if let Some(group) = next
-            && self.lead != Lead::Dedicated
-        {
-            wake_one(self.word(group));
+        let next = next.filter(|_| self.lead != Lead::Dedicated);
+        let wake_next = || next.into_iter().for_each(|group| wake_one(self.word(group)));
+        if self.lead != Lead::GroupFirst {
+            wake_next();
         }
         for group in groups {
             wake_all(self.word(group));
+        }
+        if self.lead == Lead::GroupFirst {
+            wake_next();
         }
     }
 

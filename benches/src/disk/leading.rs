@@ -28,13 +28,15 @@ pub(crate) struct Leading {
 /// What a single event of 100 bytes takes in the log.
 const RECORD_BYTES: usize = 184;
 
-const BASE: Lead = Lead::Callers(1);
+const BASE: Lead = Lead::Leader;
+
+const LEADS: [Lead; 4] = [BASE, Lead::GroupFirst, Lead::TwoSyncs, Lead::Dedicated];
 
 impl Leading {
     /// Each with its base.
     pub(crate) fn all() -> Vec<(Self, Option<Self>)> {
         let of = |threads| {
-            [BASE, Lead::Dedicated, Lead::Callers(2)].map(|lead| {
+            LEADS.map(|lead| {
                 (Self { lead, threads }, (lead != BASE).then_some(Self { lead: BASE, threads }))
             })
         };
@@ -98,8 +100,9 @@ impl fmt::Display for Leading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let threads = if self.threads == 1 { "thread" } else { "threads" };
         let lead = match self.lead {
-            Lead::Callers(1) => "leader",
-            Lead::Callers(_) => "two syncs",
+            Lead::Leader => "leader",
+            Lead::GroupFirst => "leader, group first",
+            Lead::TwoSyncs => "two syncs",
             Lead::Dedicated => "dedicated",
         };
         write!(f, "{} {threads}, {lead}", self.threads)
@@ -119,7 +122,7 @@ mod tests {
 
     #[test]
     fn every_record_is_written_once_before_it_is_acknowledged() {
-        for lead in [BASE, Lead::Dedicated, Lead::Callers(2)] {
+        for lead in LEADS {
             let directory = tempfile::tempdir().unwrap();
             let group = group(&directory, lead);
             let file = File::open(directory.path().join("file")).unwrap();
@@ -153,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_write_that_fails_ends_all_callers() {
-        for lead in [BASE, Lead::Dedicated, Lead::Callers(2)] {
+        for lead in LEADS {
             let directory = tempfile::tempdir().unwrap();
             drop(group(&directory, lead));
             let read_only = File::open(directory.path().join("file")).unwrap();

@@ -78,7 +78,8 @@ const LEAD: &str = "\
 A toy of group commit: threads that block until their record of 184 bytes is durable. Records \
 gather in one buffer while the group before is written; each group is one `pwrite` and one \
 `fdatasync` on a prepared file, and its threads are woken by one system call. `leader`: whoever \
-finds nobody at it writes for all; a leader that ends wakes one of those who wait next. \
+finds nobody at it writes for all; when it ends it wakes one of the next group to lead that, \
+then the threads of its own. `group first`: the other way round. \
 `dedicated`: one thread writes for all. `two syncs`: as `leader`, with up to two groups in \
 flight on the one file, acknowledged in their order. There are no checksums, versions and \
 indexes, so the rates say how the ways compare, not what a log reaches. `x base` compares with \
@@ -88,5 +89,5 @@ const FILL: &str = "\
 One caller overwrites a prepared file with groups of that size, `pwrite` and `fdatasync`: alone, \
 or while another thread fills new files of 64 MiB with zeroes in pieces of 256 KiB, as many \
 bytes as are written, and syncs them as often as the case says. Each byte of a log is written \
-twice like this. `filled` is how far the filling kept up: 1 is all the way. `x base` compares \
-with writing alone.";
+twice like this. A writer that is a file ahead of the filling waits for it, as a log would; \
+`filled` is how much was filled for each byte written. `x base` compares with writing alone.";

@@ -23,7 +23,7 @@ pub(crate) struct Count {
     pub(crate) per: String,
 }
 
-const TITLE: &str = "# Made by `annals-bench count --record`: change the code, not this file.";
+const TITLE: &str = "# Made by `annals-bench count --record`; change the code, not this file.";
 const HEADINGS: &str = "path,instructions,per";
 
 impl Record {
