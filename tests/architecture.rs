@@ -31,6 +31,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
          smallvec thiserror",
     ),
     ("executor/derive", "", "proc-macro2 quote syn"),
+    ("testkit", "engine event executor", "pollster thiserror"),
     ("sim", "wal", "parking_lot"),
     ("annals", "engine event executor", ""),
     ("tools", "*", "*"),
