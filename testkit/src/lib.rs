@@ -10,18 +10,18 @@ mod diff;
 mod fail;
 mod stream_name;
 
-mod outcome;
 mod scenario;
+mod telling;
 
 mod fault_plan;
 mod fault_store;
 
 pub mod contract;
+mod store_contract;
 
 pub use fault_plan::{At, FaultPlan};
 pub use fault_store::{Calls, FaultError, FaultStore, FaultTicket};
-pub use outcome::Outcome;
 #[cfg(feature = "bincode")]
 pub use scenario::given;
-pub use scenario::{Given, given_with};
+pub use scenario::{Given, Outcome, given_with};
 pub use stream_name::StreamName;

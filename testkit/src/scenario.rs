@@ -1,15 +1,18 @@
-//! What happened, before a command is tried.
+//! What happened, a command, and what came of it.
 
-use annals_engine::Annals;
-use annals_event::{Append, NewEvent};
+use std::fmt::Debug;
+
+use annals_engine::{Annals, AppendError};
+use annals_event::{Append, NewEvent, StreamId};
 #[cfg(feature = "bincode")]
 use annals_executor::Bincode;
-use annals_executor::{Codec, Command, Event, Executor, Payloads};
+use annals_executor::{Codec, Command, Event, ExecuteError, Executed, Executor, Payloads};
 
 use crate::{
-    fail::or_fail,
-    outcome::{Outcome, since},
+    diff::diff,
+    fail::{fail, or_fail},
     stream_name::StreamName,
+    telling::{listed, since, why},
 };
 
 /// What happened: events in streams, in a store in memory.
@@ -134,5 +137,98 @@ impl<K: Codec> Given<K> {
     /// The store with what happened.
     pub fn store(&self) -> &Annals {
         &self.annals
+    }
+}
+
+/// What came of a command, to be compared with what should have.
+#[derive(Debug)]
+#[must_use = "say what should have come of it: `then`, `then_nothing`, `then_rejected`"]
+pub struct Outcome<C: Command, K> {
+    given: Given<K>,
+    result: Result<Executed, ExecuteError<C::Rejection, AppendError>>,
+    events: Vec<(StreamId, C::Event)>,
+}
+
+impl<C: Command, K: Codec> Outcome<C, K>
+where
+    C::Event: Debug + PartialEq,
+    C::Rejection: Debug,
+{
+    /// The command decided on these events, in this order. Goes on with them as what happened.
+    ///
+    /// # Panics
+    /// It did not; says in what it differs.
+    #[track_caller]
+    pub fn then<S: StreamName>(
+        self,
+        expected: impl IntoIterator<Item = (S, C::Event)>,
+    ) -> Given<K> {
+        let expected: Vec<(StreamId, C::Event)> =
+            expected.into_iter().map(|(stream, event)| (stream.stream(), event)).collect();
+        if let Err(error) = &self.result {
+            let expected = listed(&expected);
+            fail(format_args!("expected the command to decide on\n{expected}and {}", why(error)));
+        }
+        if expected != self.events {
+            let difference = diff(&listed(&expected), &listed(&self.events));
+            fail(format_args!(
+                "the command decided otherwise (- expected, + decided):\n{difference}"
+            ));
+        }
+        self.given
+    }
+
+    /// The command decided that there is nothing to do.
+    ///
+    /// # Panics
+    /// It decided on events, or was rejected.
+    #[track_caller]
+    pub fn then_nothing(self) -> Given<K> {
+        self.then::<StreamId>([])
+    }
+
+    /// The command was rejected, with this.
+    ///
+    /// # Panics
+    /// It was not, or with something else; says in what it differs.
+    #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "a test writes it where it stands")]
+    pub fn then_rejected(self, expected: C::Rejection) -> Given<K>
+    where
+        C::Rejection: PartialEq,
+    {
+        let is_expected =
+            matches!(&self.result, Err(ExecuteError::Rejected(found)) if *found == expected);
+        if is_expected {
+            return self.given;
+        }
+        match &self.result {
+            Err(ExecuteError::Rejected(found)) => {
+                let difference = diff(&format!("{expected:#?}"), &format!("{found:#?}"));
+                fail(format_args!(
+                    "the command was rejected otherwise (- expected, + found):\n{difference}"
+                ))
+            }
+            Err(error) => fail(format_args!(
+                "expected the command to be rejected with\n{expected:#?}\nand {}",
+                why(error)
+            )),
+            Ok(_) => fail(format_args!(
+                "expected the command to be rejected with\n{expected:#?}\nand it decided on\n{}",
+                listed(&self.events)
+            )),
+        }
+    }
+}
+
+impl<C: Command, K> Outcome<C, K> {
+    /// What the executor returned.
+    pub fn result(&self) -> &Result<Executed, ExecuteError<C::Rejection, AppendError>> {
+        &self.result
+    }
+
+    /// The events that were appended, each with its stream.
+    pub fn events(&self) -> &[(StreamId, C::Event)] {
+        &self.events
     }
 }

@@ -1,4 +1,4 @@
-//! All checks, as a list and as tests.
+//! All checks, as a list.
 
 use annals_event::Store;
 
@@ -73,45 +73,6 @@ macro_rules! __for_each_check {
     };
 }
 
-/// Makes a test of each check of [`contract`](crate::contract), in a module of this name, for the
-/// store that an expression makes: a closure that returns an empty store, and what must live as
-/// long as the store does, such as its directory.
-///
-/// ```
-/// use annals::Annals;
-///
-/// annals_testkit::store_contract!(in_memory, || (Annals::in_memory().unwrap(), ()));
-/// ```
-///
-/// A store that needs a runtime is given one as a third argument, a
-/// [`Runner`](crate::contract::Runner).
-#[macro_export]
-macro_rules! store_contract {
-    ($module:ident, $fresh:expr) => {
-        $crate::store_contract!($module, $fresh, $crate::contract::NoRuntime);
-    };
-    ($module:ident, $fresh:expr, $runner:expr) => {
-        mod $module {
-            #[allow(unused_imports, reason = "the expressions may need them")]
-            use super::*;
-
-            $crate::__for_each_check! { __store_contract_tests ($fresh, $runner) }
-        }
-    };
-}
-
-/// A test for each name.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __store_contract_tests {
-    (($fresh:expr, $runner:expr) $($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            $crate::contract::run(&$fresh, &$runner, $crate::contract::$name);
-        }
-    )*};
-}
-
 /// The names and the checks.
 #[doc(hidden)]
 #[macro_export]
@@ -121,7 +82,7 @@ macro_rules! __list_of_checks {
 
 /// All checks, each with its name.
 pub fn checks<S: Store, R: Runner>() -> Vec<(&'static str, Check<S, R>)> {
-    crate::__for_each_check! { __list_of_checks () }
+    __for_each_check! { __list_of_checks () }
 }
 
 /// Runs a check on two fresh stores: one whose calls block, one whose calls are awaited.
