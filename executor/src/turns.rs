@@ -30,8 +30,9 @@ use smallvec::SmallVec;
 /// Hashes of streams, each once.
 pub(crate) type Keys = SmallVec<[u64; 8]>;
 
-/// A turn is a few microseconds long: a thread that looks this often mostly need not sleep.
-const LOOKS_MAX: u32 = 200;
+/// How often a thread looks before it sleeps: long enough for a turn that is nearly over. With more
+/// threads than cores, looking longer costs more than it saves.
+const LOOKS_MAX: u32 = 50;
 
 /// The queues of all streams that somebody is at.
 #[derive(Debug, Default)]
