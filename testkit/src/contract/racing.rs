@@ -1,7 +1,10 @@
 //! Checks by many threads at once.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -12,15 +15,22 @@ use crate::contract::{
     violation::{Verdict, Violation, holds, same},
 };
 
-const THREADS: u64 = 4;
+const THREADS: usize = 4;
 
-/// Runs something in several threads, each with its number, and returns what they say.
+/// Runs something in several threads, each with its number, and returns what they say. None
+/// begins before all are there.
 fn in_threads<T: Send>(
-    run: impl Fn(u64) -> Result<T, Violation> + Sync,
+    run: impl Fn(usize) -> Result<T, Violation> + Sync,
 ) -> Result<Vec<T>, Violation> {
+    let (run, all) = (&run, &Barrier::new(THREADS));
     thread::scope(|scope| {
-        let run = &run;
-        let threads: Vec<_> = (0..THREADS).map(|n| scope.spawn(move || run(n))).collect();
+        let begin = |number| {
+            scope.spawn(move || {
+                all.wait();
+                run(number)
+            })
+        };
+        let threads: Vec<_> = (0..THREADS).map(begin).collect();
         let ended = threads.into_iter().map(|thread| match thread.join() {
             Ok(result) => result,
             Err(_) => Err(Violation::new("a thread panicked in a call of the store")),
@@ -61,7 +71,7 @@ pub fn of_appends_that_expect_the_same_one_wins<S: Store, R: Runner>(
     holds((1..=ROUNDS).contains(&accepted), || {
         format!("{accepted} appends were accepted in {ROUNDS} rounds")
     })?;
-    for (thread, won) in (0_u64..).zip(won) {
+    for (thread, won) in won.into_iter().enumerate() {
         same("a thread's own stream", &vec![won], &subject.versions(&[&format!("own-{thread}")])?)?;
     }
     Ok(())
@@ -76,7 +86,7 @@ pub fn streams_are_read_at_one_position<S: Store, R: Runner>(
 ) -> Verdict {
     const READS: u64 = 100;
     const APPENDS_MAX: u64 = 5_000;
-    let reading = AtomicU64::new(THREADS / 2);
+    let reading = AtomicUsize::new(THREADS / 2);
     in_threads(|thread| {
         if thread % 2 == 0 {
             // As long as anyone reads.

@@ -4,8 +4,13 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     task::{Context, Poll},
+    thread,
+    time::Duration,
 };
 
 use annals_event::{
@@ -123,6 +128,8 @@ impl std::error::Error for NaiveError {}
 pub(crate) struct Naive {
     bug: Option<Bug>,
     state: Arc<Mutex<State>>,
+    /// How many threads have checked and not appended yet.
+    between: Arc<AtomicU32>,
 }
 
 #[derive(Debug, Default)]
@@ -152,7 +159,7 @@ type Outcome = Result<Sequenced<NaiveTicket>, AppendFailure<NaiveError>>;
 
 impl Naive {
     pub(crate) fn new(bug: Option<Bug>) -> Self {
-        Self { bug, state: Arc::default() }
+        Self { bug, state: Arc::default(), between: Arc::default() }
     }
 
     pub(crate) fn forget_last(&self) {
@@ -272,7 +279,7 @@ impl Naive {
             self.check(&state, &append, |_| true)?;
             append.expectations.clear();
             drop(state);
-            pause();
+            self.meet();
             state = self.state.lock().unwrap();
         }
         if self.has(Bug::ChecksOnlyReadBeforeItLocks) {
@@ -283,7 +290,7 @@ impl Naive {
             let written: Vec<StreamId> = written.collect();
             append.expectations.retain(|(stream, _)| written.contains(stream));
             drop(state);
-            pause();
+            self.meet();
             state = self.state.lock().unwrap();
         }
         if self.has(Bug::ChecksBeforeIds) {
@@ -305,6 +312,19 @@ impl Naive {
         }
         let committed = self.push(&mut state, &append.events);
         Ok(self.ticket(committed))
+    }
+
+    /// Waits for another thread that has checked and not appended yet, unless none comes.
+    fn meet(&self) {
+        self.between.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..500 {
+            if self.between.load(Ordering::SeqCst) > 1 {
+                break;
+            }
+            thread::sleep(Duration::from_micros(100));
+        }
+        pause();
+        self.between.fetch_sub(1, Ordering::SeqCst);
     }
 
     fn validate(&self, append: &Append) -> Result<(), AppendFailure<NaiveError>> {
@@ -472,10 +492,7 @@ fn set_hidden(state: &mut State, committed: &Committed, is_hidden: bool) {
 
 /// Long enough for others to come between.
 fn pause() {
-    for _ in 0..50 {
-        std::thread::yield_now();
-    }
-    std::thread::sleep(std::time::Duration::from_micros(200));
+    thread::sleep(Duration::from_micros(200));
 }
 
 impl State {
