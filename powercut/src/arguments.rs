@@ -1,0 +1,95 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{filesystem::Filesystem, perform::Performance, plant::Plant};
+
+/// Cuts the power under Annals stores, on real filesystems: thousands of times, at every write and
+/// every flush of the disk.
+///
+/// Needs Linux, root, /dev/fuse, loop devices, and the programs that make the filesystems. Where
+/// they are missing it says "not measured" and ends with 3; with 1, where a promise was broken or a
+/// planted defect was not noticed.
+#[derive(Debug, Parser)]
+#[command(name = "annals-powercut", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What belongs into every run of the gate: 20,000 states of ext4, 1,500 of xfs, 600 of btrfs;
+    /// every planted defect; failing and full disks.
+    Ci(Common),
+    /// What belongs before a release: 1,000,000 states of ext4, 50,000 of xfs, 20,000 of btrfs.
+    Deep(Deep),
+    /// As many states as you like.
+    Run(Run),
+    /// Every planted defect: each must be noticed.
+    Plants(Common),
+    /// Looks again at a state of a recording that was kept.
+    Replay(Replay),
+    /// Lists the workloads.
+    Workloads,
+    /// Performs a workload on a disk that is recorded; started by the others.
+    #[command(hide = true)]
+    Perform(Performance),
+}
+
+/// What all of them take.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    /// What all random choices follow from.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many states are examined at the same time; mostly they wait.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub(crate) workers: u64,
+    /// Where recordings of broken promises are kept.
+    #[arg(long, value_name = "DIRECTORY", default_value = "target/powercut")]
+    pub(crate) failures: PathBuf,
+}
+
+/// Before a release.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Deep {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The file that the counts, the seed, the commit and the durations are written to.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: PathBuf,
+}
+
+/// As many states as you like.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Of which filesystem.
+    #[arg(long, default_value = "ext4")]
+    pub(crate) filesystem: Filesystem,
+    /// How many.
+    #[arg(long, default_value_t = 500)]
+    pub(crate) states: u64,
+    /// Only these workloads.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) workload: Vec<String>,
+    /// A planted defect; it must be noticed.
+    #[arg(long)]
+    pub(crate) plant: Option<Plant>,
+}
+
+/// A state of a recording that was kept.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Replay {
+    /// The recording's file. The seed of its random choices is in it.
+    pub(crate) recording: PathBuf,
+    /// The number of the state; all, unless said.
+    #[arg(long)]
+    pub(crate) state: Option<u64>,
+}

@@ -1,0 +1,71 @@
+//! Mounting.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    io::Errno,
+    mount::{MountFlags, UnmountFlags, mount, unmount},
+};
+
+use crate::filesystem::Filesystem;
+
+/// How often to try again while something seems to be open, and how long to wait in between.
+const BUSY_MAX: u32 = 2000;
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A mounted filesystem.
+#[derive(Debug)]
+pub(crate) struct Mounted {
+    at: PathBuf,
+    is_mounted: bool,
+}
+
+impl Mounted {
+    /// Mounts a filesystem.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub(crate) fn new(filesystem: Filesystem, device: &Path, at: &Path) -> io::Result<Self> {
+        let flags = MountFlags::NOATIME;
+        mount(device, at, filesystem.name(), flags, Some(filesystem.options()))?;
+        Ok(Self { at: at.to_owned(), is_mounted: true })
+    }
+
+    /// Where the store is in it.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.at.join("store")
+    }
+
+    /// Unmounts it.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub(crate) fn unmount(mut self) -> io::Result<()> {
+        for _ in 0..BUSY_MAX {
+            match unmount(&self.at, UnmountFlags::empty()) {
+                // A process that another thread just started holds copies of this one's files
+                // until it runs its own program.
+                Err(Errno::BUSY) => thread::sleep(PAUSE),
+                outcome => {
+                    self.is_mounted = outcome.is_err();
+                    return Ok(outcome?);
+                }
+            }
+        }
+        Ok(unmount(&self.at, UnmountFlags::empty())?)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if self.is_mounted {
+            // Something may still use it; it goes when that does.
+            drop(unmount(&self.at, UnmountFlags::DETACH));
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! How a store breaks its word.
+
+use annals::{AppendError, CloseError, OpenError, ReadError};
+
+/// How a store, or the filesystem below it, breaks its word.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Violation {
+    #[error("the filesystem cannot be mounted: {0}")]
+    NotMounted(std::io::Error),
+    #[error("the filesystem cannot be unmounted: {0}")]
+    NotUnmounted(std::io::Error),
+    #[error("the store cannot be opened: {0}")]
+    NotOpened(#[from] OpenError),
+    #[error("the store cannot be read: {0}")]
+    NotRead(#[from] ReadError),
+    #[error("the store takes no append: {0}")]
+    NotAppended(#[from] AppendError),
+    #[error("the store cannot be closed: {0}")]
+    NotClosed(#[from] CloseError),
+    #[error("append {0} was acknowledged and is not there")]
+    Lost(u64),
+    #[error("of append {0} only some events are there, or not one after the other")]
+    Partial(u64),
+    #[error("the event at position {0} was never appended")]
+    Invented(u64),
+    #[error("append {0} is there, which was refused or found missing before")]
+    Risen(u64),
+    #[error("append {0} is there twice")]
+    Doubled(u64),
+    #[error("append {0} is before one that was acknowledged before it was made")]
+    OutOfOrder(u64),
+    #[error("append {0} has other bytes than were appended")]
+    Altered(u64),
+    #[error("append {0} is not at the position that its acknowledgement named")]
+    Moved(u64),
+    #[error("position {0} is not the one after the position before it")]
+    Gap(u64),
+    #[error("stream {0} has gaps, or reading it shows something else than reading everything")]
+    WrongStream(String),
+    #[error("reading backward shows something else than reading forward, or the last position")]
+    WrongBackward,
+    #[error("append {0} was acknowledged after a failed write or sync")]
+    AcknowledgedAfterFailure(u64),
+    #[error("the store went on after a failed write or sync: {0}")]
+    NotPoisoned(String),
+    #[error("the workload did not run: {0}")]
+    NotRun(String),
+    #[error("it panicked: {0}")]
+    Panicked(String),
+    #[error("a name is none: {0}")]
+    Name(#[from] annals::InvalidName),
+}

@@ -1,0 +1,190 @@
+//! What is done to a store while the disk below it is recorded. Workloads are data: `perform` does
+//! what they say, with random choices that follow from a seed.
+
+use annals::{ReadMode, SyncPolicy, Threads};
+use std::time::Duration;
+
+/// What is done to a store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    /// What is special about it.
+    pub(crate) about: &'static str,
+    /// How often the store is opened.
+    pub(crate) rounds: u64,
+    /// How many threads append.
+    pub(crate) callers: u64,
+    /// How many appends each caller makes in each round.
+    pub(crate) appends: u64,
+    /// How many of its appends a caller has on their way at the same time, at most.
+    pub(crate) together: u64,
+    /// How many events an append has, at most.
+    pub(crate) events_max: u64,
+    /// How many streams there are.
+    pub(crate) streams: u64,
+    /// The longest payload, in bytes.
+    pub(crate) payload_bytes_max: u64,
+    /// The size of a segment in bytes.
+    pub(crate) segment_bytes: u64,
+    pub(crate) sync_policy: SyncPolicy,
+    pub(crate) read_mode: ReadMode,
+    pub(crate) threads: Threads,
+    /// Whether other files change beside the log, and the whole filesystem is synced now and then.
+    pub(crate) has_neighbours: bool,
+}
+
+const SEGMENT: u64 = 64 << 10;
+const SMALL_SEGMENT: u64 = 8 << 10;
+
+/// What most of them are like.
+const PLAIN: Workload = Workload {
+    name: "one-stream",
+    about: "one caller, one event at a time, one stream",
+    rounds: 1,
+    callers: 1,
+    appends: 40,
+    together: 1,
+    events_max: 1,
+    streams: 1,
+    payload_bytes_max: 300,
+    segment_bytes: SEGMENT,
+    sync_policy: SyncPolicy::Always,
+    read_mode: ReadMode::Map,
+    threads: Threads::Inline,
+    has_neighbours: false,
+};
+
+/// All of them.
+pub(crate) const ALL: [Workload; 11] = [
+    PLAIN,
+    Workload {
+        name: "many-streams",
+        about: "appends of up to six events over seven streams",
+        events_max: 6,
+        streams: 7,
+        payload_bytes_max: 700,
+        read_mode: ReadMode::Pread,
+        ..PLAIN
+    },
+    Workload {
+        name: "groups",
+        about: "up to five appends share a write and a sync",
+        together: 5,
+        events_max: 3,
+        streams: 3,
+        payload_bytes_max: 900,
+        ..PLAIN
+    },
+    Workload {
+        name: "threads",
+        about: "four threads and the helper threads, segments change under them",
+        callers: 4,
+        appends: 12,
+        together: 3,
+        events_max: 4,
+        streams: 5,
+        payload_bytes_max: 900,
+        segment_bytes: 16 << 10,
+        threads: Threads::Background,
+        ..PLAIN
+    },
+    Workload {
+        name: "segments",
+        about: "the smallest segments: every few appends one is sealed and the next begins",
+        appends: 24,
+        streams: 3,
+        events_max: 2,
+        payload_bytes_max: 2500,
+        segment_bytes: SMALL_SEGMENT,
+        ..PLAIN
+    },
+    Workload {
+        name: "segments-threads",
+        about: "the same with helper threads, which prepare segments and write images meanwhile",
+        callers: 2,
+        appends: 12,
+        together: 2,
+        streams: 3,
+        events_max: 2,
+        payload_bytes_max: 2500,
+        segment_bytes: SMALL_SEGMENT,
+        read_mode: ReadMode::Pread,
+        threads: Threads::Background,
+        ..PLAIN
+    },
+    Workload {
+        name: "oversize",
+        about: "commits larger than a segment among small ones",
+        appends: 12,
+        streams: 2,
+        events_max: 3,
+        payload_bytes_max: 9000,
+        segment_bytes: SMALL_SEGMENT,
+        ..PLAIN
+    },
+    Workload {
+        name: "reopen",
+        about: "closed and opened again every few appends",
+        rounds: 6,
+        appends: 5,
+        streams: 3,
+        events_max: 3,
+        payload_bytes_max: 900,
+        segment_bytes: 16 << 10,
+        ..PLAIN
+    },
+    Workload {
+        name: "reopen-segments",
+        about: "closed and opened again while segments change",
+        rounds: 5,
+        appends: 5,
+        streams: 3,
+        events_max: 2,
+        payload_bytes_max: 2500,
+        segment_bytes: SMALL_SEGMENT,
+        read_mode: ReadMode::Pread,
+        ..PLAIN
+    },
+    Workload {
+        name: "neighbours",
+        about: "other files of the filesystem change, and all of it is synced now and then",
+        appends: 24,
+        streams: 3,
+        events_max: 3,
+        payload_bytes_max: 1500,
+        segment_bytes: SMALL_SEGMENT,
+        has_neighbours: true,
+        ..PLAIN
+    },
+    Workload {
+        name: "interval",
+        about: "acknowledged before it is synced: a power cut may take the end, and no more",
+        rounds: 2,
+        callers: 2,
+        appends: 25,
+        streams: 3,
+        events_max: 3,
+        payload_bytes_max: 900,
+        segment_bytes: 16 << 10,
+        sync_policy: SyncPolicy::Interval(Duration::from_millis(5)),
+        threads: Threads::Background,
+        ..PLAIN
+    },
+];
+
+/// What happens to a store after a power cut: it recovers and goes on, and the power is cut again.
+pub(crate) const RECOVERY: Workload = Workload {
+    name: "recovery",
+    about: "recovery from a power cut, and what comes after it",
+    rounds: 2,
+    appends: 3,
+    streams: 3,
+    events_max: 3,
+    payload_bytes_max: 900,
+    ..PLAIN
+};
+
+/// Finds one by its name.
+pub(crate) fn by_name(name: &str) -> Option<Workload> {
+    ALL.into_iter().chain([RECOVERY]).find(|workload| workload.name == name)
+}
