@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Deep(Deep),
     /// As many states as you like.
     Run(Run),
+    /// Failing and full disks.
+    Trials(Run),
     /// Every planted defect: each must be noticed.
     Plants(Common),
     /// Looks again at a state of a recording that was kept.

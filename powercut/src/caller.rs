@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -23,34 +23,85 @@ use crate::{
 /// What all callers of a workload share.
 #[derive(Debug)]
 pub(crate) struct Desk {
-    pub(crate) workload: Workload,
-    pub(crate) notes: Arc<Notes>,
-    pub(crate) watch: Arc<Watch>,
-    /// The number of the next append.
-    pub(crate) next: AtomicU64,
+    workload: Workload,
+    notes: Arc<Notes>,
+    watch: Arc<Watch>,
     /// Whether the disk fails on purpose, so that refusals are no surprise.
-    pub(crate) is_failing: bool,
+    is_failing: bool,
+    /// The number of the next append.
+    next: AtomicU64,
+    /// Whether somebody heard that the open store only reads from now on.
+    is_poisoned: AtomicBool,
+    /// How many appends were refused for want of room.
+    no_room: AtomicU64,
+    /// The last position that was acknowledged or found.
+    last: AtomicU64,
 }
 
 /// An append that is on its way.
 struct Started {
     number: u64,
     pending: Pending,
+    /// Whether somebody had heard of a failure before.
+    is_late: bool,
 }
 
 impl Desk {
+    pub(crate) fn new(workload: Workload, notes: Notes, next: u64, is_failing: bool) -> Self {
+        let notes = Arc::new(notes);
+        Self {
+            workload,
+            watch: Arc::new(Watch::new(notes.clone())),
+            notes,
+            is_failing,
+            next: AtomicU64::new(next),
+            is_poisoned: AtomicBool::new(false),
+            no_room: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn workload(&self) -> &Workload {
+        &self.workload
+    }
+
+    pub(crate) fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    /// A store was opened and shows everything up to this position.
+    pub(crate) fn begin(&self, last: u64) {
+        self.is_poisoned.store(false, Ordering::SeqCst);
+        self.last.store(last, Ordering::SeqCst);
+    }
+
+    /// Whether somebody heard that the open store only reads from now on.
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.is_poisoned.load(Ordering::SeqCst)
+    }
+
+    /// How many appends were refused for want of room.
+    pub(crate) fn no_room(&self) -> u64 {
+        self.no_room.load(Ordering::SeqCst)
+    }
+
+    /// The last position that was acknowledged or found.
+    pub(crate) fn last(&self) -> u64 {
+        self.last.load(Ordering::SeqCst)
+    }
+
     /// One caller's appends of one round.
     ///
     /// # Errors
     /// The store breaks its word, or the notes cannot be written.
     pub(crate) fn call(&self, store: &Annals, seed: u64) -> Result<(), PowercutError> {
         let mut random = Random::new(seed);
-        let (mut left, mut poisoned) = (self.workload.appends, false);
+        let mut left = self.workload.appends;
         while left > 0 {
             let together = (1 + random.below(self.workload.together)).min(left);
             let started = (0..together).map(|_| self.start(store, &mut random));
             for started in started.collect::<Result<Vec<_>, _>>()? {
-                poisoned |= self.finish(started, poisoned)?;
+                self.finish(started)?;
             }
             left -= together;
         }
@@ -69,35 +120,37 @@ impl Desk {
 
     fn start(&self, store: &Annals, random: &mut Random) -> Result<Started, PowercutError> {
         let request = self.draw(random);
-        let append = request
-            .append()
-            .map_err(|error| PowercutError::io("name a stream")(io::Error::other(error)))?;
-        let number = request.number;
+        let append = request.append().map_err(io::Error::other);
+        let append = append.map_err(PowercutError::io("name a stream"))?;
+        let (number, is_late) = (request.number, self.is_poisoned());
         self.note(&Note::Tried(request))?;
-        Ok(Started { number, pending: store.append(&append) })
+        Ok(Started { number, pending: store.append(&append), is_late })
     }
 
-    /// Waits for an append. Says whether the store only reads from now on.
-    fn finish(&self, started: Started, was_poisoned: bool) -> Result<bool, PowercutError> {
-        let Started { number, pending } = started;
+    fn finish(&self, started: Started) -> Result<(), PowercutError> {
+        let Started { number, pending, is_late } = started;
+        let refused = Note::Refused { number };
         match pending.wait() {
-            Ok(_) if was_poisoned => Err(PowercutError::Broken {
-                count: 1,
-                first: format!("append {number} was acknowledged after a failed write or sync"),
-            }),
+            Ok(_) if is_late => {
+                let what = format!("append {number} was acknowledged after a failed write or sync");
+                Err(PowercutError::BrokenWord(what))
+            }
             Ok(committed) => {
-                self.note_success(number, committed.first.get())?;
-                Ok(false)
+                self.last.fetch_max(committed.last.get(), Ordering::SeqCst);
+                self.note_success(number, committed.first.get())
             }
             Err(error) if !self.is_failing => Err(unexpected(&error)),
-            Err(AppendError::OutcomeUnknown(_)) => Ok(true),
+            Err(AppendError::OutcomeUnknown(_)) => {
+                self.is_poisoned.store(true, Ordering::SeqCst);
+                Ok(())
+            }
             Err(AppendError::Poisoned(_)) => {
-                self.note(&Note::Refused { number })?;
-                Ok(true)
+                self.is_poisoned.store(true, Ordering::SeqCst);
+                self.note(&refused)
             }
             Err(AppendError::NoRoom(_)) => {
-                self.note(&Note::Refused { number })?;
-                Ok(false)
+                self.no_room.fetch_add(1, Ordering::SeqCst);
+                self.note(&refused)
             }
             Err(error) => Err(unexpected(&error)),
         }
@@ -116,5 +169,5 @@ impl Desk {
 }
 
 fn unexpected(error: &AppendError) -> PowercutError {
-    PowercutError::Broken { count: 1, first: format!("an append failed: {error}") }
+    PowercutError::BrokenWord(format!("an append failed: {error}"))
 }

@@ -22,10 +22,11 @@ use crate::{
     note::Note,
     number::{to_u64, to_usize},
     plant::Plant,
-    pool::{Finding, Pool},
+    pool::{Examined, Finding, Pool},
     progress::Progress,
     recorder::{Recorder, Scene},
     recording::{Happening, Recording},
+    script::Script,
     states::{Kept, State, States},
     workload::{self, Workload},
 };
@@ -58,6 +59,8 @@ pub(crate) struct Tally {
     pub(crate) cuts: [u64; 3],
     /// Writes, discards and flushes that were recorded.
     pub(crate) requests: u64,
+    /// States of which only whole blocks are missing, since the filesystem takes nothing else.
+    pub(crate) not_torn: u64,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -85,10 +88,10 @@ impl Campaign {
             thread.spawn_scoped(scope, record).map_err(PowercutError::io("start the recorder"))?;
             self.direct(&base, &scenes, &recordings, &pool, &mut tally, progress)
         });
-        let (states, findings) = pool.finish()?;
+        let Examined { states, not_torn, findings } = pool.finish()?;
         outcome?;
         progress.at(states);
-        Ok(Tally { states, findings, ..tally })
+        Ok(Tally { states, not_torn, findings, ..tally })
     }
 
     /// Says what is recorded next, and has the states examined.
@@ -141,7 +144,9 @@ impl Campaign {
             base: base.clone(),
             before: Vec::new(),
             plant: self.plant,
+            script: Script::Plain,
             fault: None,
+            through: Vec::new(),
         };
         passes.flat_map(move |seed| {
             self.workloads.iter().map(move |workload| scene(seed, workload)).collect::<Vec<_>>()
@@ -166,7 +171,9 @@ impl Campaign {
             base: state.image.clone(),
             before,
             plant: None,
+            script: Script::Plain,
             fault: None,
+            through: Vec::new(),
         }
     }
 
@@ -222,7 +229,7 @@ impl Tally {
         let kept = match state.kept {
             Kept::Durable => 0,
             Kept::Prefix => 1,
-            Kept::Subset => 2,
+            Kept::Subset(_) => 2,
         };
         for (counts, index) in [(&mut self.kept, kept), (&mut self.cuts, to_usize(recording.cuts))]
         {

@@ -31,13 +31,16 @@ pub enum PowercutError {
         said: String,
     },
     /// The store, or the filesystem below it, broke its word.
-    #[error("{count} broken promises; the first: {first}")]
+    #[error("{count} broken promise(s); the first: {first}")]
     Broken {
         /// How many were seen.
         count: u64,
         /// The first, and how to see it again.
         first: String,
     },
+    /// The store broke its word while a workload ran.
+    #[error("{0}")]
+    BrokenWord(String),
     /// A planted defect was not noticed: the checks check nothing.
     #[error("not noticed: {0}; a check that cannot fail proves nothing")]
     NotNoticed(String),

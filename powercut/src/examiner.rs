@@ -12,7 +12,7 @@ use annals::{Annals, Options, ReadMode, Threads};
 use annals_sim::Random;
 
 use crate::{
-    error::PowercutError, filesystem::Filesystem, ledger::Ledger, loop_device::Slate,
+    error::PowercutError, filesystem::Filesystem, full, ledger::Ledger, loop_device::Slate,
     mount::Mounted, note::Note, number::to_u64, recording::Recording, request::Request,
     shown::Shown, states::State, violation::Violation,
 };
@@ -73,7 +73,12 @@ fn what_it_said(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Opens the store in each reading mode, one after the other, and goes on with it in between.
-fn look(store: &Path, recording: &Recording, state: &State) -> Result<(), Violation> {
+fn look(place: &Path, recording: &Recording, state: &State) -> Result<(), Violation> {
+    let make_room = || full::remove_ballast(place).map_err(Violation::NoRoomMade);
+    if recording.filesystem == Filesystem::Btrfs {
+        // Where overwriting needs room, so does opening.
+        make_room()?;
+    }
     let mut ledger = recording.ledger(state.cut, state.end);
     let mut random = Random::new(recording.seed ^ state.number);
     let mut modes = [ReadMode::Map, ReadMode::Pread];
@@ -81,9 +86,10 @@ fn look(store: &Path, recording: &Recording, state: &State) -> Result<(), Violat
         modes.reverse();
     }
     for mode in modes {
-        let store = open(store, recording.segment_bytes, mode)?;
+        let store = open(place, recording.segment_bytes, mode)?;
         let found = ledger.compare(&Shown::by(&store)?)?;
         ledger.apply(&Note::Found(found));
+        make_room()?;
         go_on(&store, &mut ledger, recording.segment_bytes, &mut random)?;
         if random.below(2) == 0 {
             store.close()?;
@@ -92,9 +98,9 @@ fn look(store: &Path, recording: &Recording, state: &State) -> Result<(), Violat
     Ok(())
 }
 
-fn open(store: &Path, segment_bytes: u64, mode: ReadMode) -> Result<Annals, Violation> {
+fn open(place: &Path, segment_bytes: u64, mode: ReadMode) -> Result<Annals, Violation> {
     let options = Options::new().segment_bytes(segment_bytes).read_mode(mode);
-    Ok(options.threads(Threads::Inline).open(store)?)
+    Ok(options.threads(Threads::Inline).open(place)?)
 }
 
 /// Appends; now and then so much that a new segment begins.

@@ -11,11 +11,12 @@ use crate::{
     namespace,
     number::{to_u64, to_usize},
     perform,
-    pool::Pool,
+    pool::{Examined, Pool},
     progress::Progress,
     recording::Recording,
     requirements,
     states::States,
+    trials::Trials,
     workload,
 };
 
@@ -33,12 +34,34 @@ pub fn execute(arguments: Arguments) -> Result<(), PowercutError> {
             execute_run(&run, &namespace::enter()?)
         }
         Command::Replay(replay) => execute_replay(&replay),
+        Command::Trials(run) => {
+            requirements::check(&[run.filesystem])?;
+            let scratch = namespace::enter()?;
+            let trials = Trials {
+                filesystem: run.filesystem,
+                seed: run.common.seed,
+                count: run.states,
+                workers: to_usize(run.common.workers),
+            };
+            let progress = Progress::new("trials", trials.len());
+            let tally = trials.run(&scratch, &progress)?;
+            drop(progress);
+            println!(
+                "{} failing {} calls {} full {} states {} findings",
+                tally.failing,
+                tally.calls,
+                tally.full,
+                tally.states,
+                tally.findings.len()
+            );
+            evidence::keep(&tally.findings, &run.common.failures)
+        }
         _ => Ok(()),
     }
 }
 
 fn list_workloads() -> Result<(), PowercutError> {
-    for workload in workload::ALL.iter().chain([&workload::RECOVERY]) {
+    for workload in workload::catalogue() {
         println!("{:18} {}", workload.name, workload.about);
     }
     Ok(())
@@ -92,7 +115,7 @@ fn execute_replay(replay: &Replay) -> Result<(), PowercutError> {
             pool.examine(&recording, state);
         }
     }
-    let (examined, findings) = pool.finish()?;
+    let Examined { states: examined, findings, .. } = pool.finish()?;
     for finding in &findings {
         println!("{}", evidence::describe(finding));
     }

@@ -33,10 +33,14 @@ mod device;
 mod recorder;
 
 mod caller;
+mod failing;
+mod full;
 mod meddled;
 mod notes;
 mod perform;
 mod plant;
+mod script;
+mod stage;
 mod watch;
 mod workload;
 
@@ -45,6 +49,7 @@ mod pool;
 
 mod campaign;
 mod evidence;
+mod trials;
 
 mod arguments;
 mod error;

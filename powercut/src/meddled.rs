@@ -42,15 +42,15 @@ type Name = Arc<Mutex<String>>;
 
 /// A directory that somebody meddles with.
 #[derive(Debug)]
-pub(crate) struct Meddled<D> {
-    directory: D,
+pub(crate) struct Meddled {
+    directory: Arc<dyn Directory>,
     meddler: Arc<dyn Meddler>,
     /// The names of files that are open.
     open: Mutex<HashMap<String, Vec<Weak<Mutex<String>>>>>,
 }
 
-impl<D: Directory> Meddled<D> {
-    pub(crate) fn new(directory: D, meddler: Arc<dyn Meddler>) -> Self {
+impl Meddled {
+    pub(crate) fn new(directory: Arc<dyn Directory>, meddler: Arc<dyn Meddler>) -> Self {
         Self { directory, meddler, open: Mutex::default() }
     }
 
@@ -62,7 +62,7 @@ impl<D: Directory> Meddled<D> {
     }
 }
 
-impl<D: Directory> Directory for Meddled<D> {
+impl Directory for Meddled {
     fn lock(&self) -> Result<Box<dyn WriterLock>, LockError> {
         self.directory.lock()
     }
@@ -80,7 +80,7 @@ impl<D: Directory> Directory for Meddled<D> {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.meddler.rename(&self.directory, from, to)?;
+        self.meddler.rename(&*self.directory, from, to)?;
         let mut open = self.open.lock();
         let renamed = open.remove(from).unwrap_or_default();
         for name in renamed.iter().filter_map(Weak::upgrade) {
@@ -95,7 +95,7 @@ impl<D: Directory> Directory for Meddled<D> {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.meddler.sync(&self.directory)
+        self.meddler.sync(&*self.directory)
     }
 
     fn display(&self, name: &str) -> String {
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_file_is_known_by_the_name_that_it_has_now() {
         let names = Arc::new(Names::default());
-        let directory = Meddled::new(Memory::default(), names.clone());
+        let directory = Meddled::new(Arc::new(Memory::default()), names.clone());
         let file = directory.create("a").unwrap();
         let again = directory.open("a", Access::Read).unwrap();
         file.sync_data().unwrap();

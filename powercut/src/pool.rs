@@ -13,8 +13,12 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::{
-    error::PowercutError, examiner::Examiner, filesystem::Filesystem, recording::Recording,
-    states::State, violation::Violation,
+    error::PowercutError,
+    examiner::Examiner,
+    filesystem::Filesystem,
+    recording::Recording,
+    states::{self, State},
+    violation::Violation,
 };
 
 /// A state, and the recording that it is of.
@@ -32,13 +36,30 @@ pub(crate) struct Finding {
     pub(crate) violation: Violation,
 }
 
+/// What was examined.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    pub(crate) states: u64,
+    /// Those of which only whole blocks are missing, since the filesystem takes nothing else.
+    pub(crate) not_torn: u64,
+    pub(crate) findings: Vec<Finding>,
+}
+
 /// Examiners at work.
 #[derive(Debug)]
 pub(crate) struct Pool {
     jobs: SyncSender<Job>,
     workers: Vec<JoinHandle<()>>,
     findings: Arc<Mutex<Vec<Finding>>>,
-    examined: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+/// How many states were examined; read while it goes on, and when it is over.
+#[derive(Debug, Default)]
+struct Counts {
+    examined: AtomicU64,
+    /// Those of which only whole blocks are missing, since the filesystem takes nothing else.
+    not_torn: AtomicU64,
 }
 
 impl Pool {
@@ -58,17 +79,17 @@ impl Pool {
         let examiners = examiners.collect::<Result<Vec<_>, _>>()?;
         let (jobs, waiting) = mpsc::sync_channel(2 * count);
         let waiting = Arc::new(Mutex::new(waiting));
-        let (findings, examined) = (Arc::default(), Arc::default());
+        let (findings, counts) = (Arc::default(), Arc::default());
         let workers = examiners.into_iter().map(|examiner| {
             let waiting: Arc<Mutex<Receiver<Job>>> = Arc::clone(&waiting);
             let findings = Arc::clone(&findings);
-            let examined = Arc::clone(&examined);
-            let work = move || work(&examiner, &waiting, &findings, &examined);
+            let counts = Arc::clone(&counts);
+            let work = move || work(&examiner, &waiting, &findings, &counts);
             thread::Builder::new().name("examiner".to_owned()).spawn(work)
         });
         let workers = workers.collect::<Result<Vec<_>, _>>();
         let workers = workers.map_err(PowercutError::io("start an examiner"))?;
-        Ok(Self { jobs, workers, findings, examined })
+        Ok(Self { jobs, workers, findings, counts })
     }
 
     /// Has a state examined; waits until somebody has time for it soon. Says whether somebody
@@ -80,7 +101,7 @@ impl Pool {
     /// How many states were examined so far.
     pub(crate) fn examined(&self) -> u64 {
         // Relaxed: it is only shown.
-        self.examined.load(Ordering::Relaxed)
+        self.counts.examined.load(Ordering::Relaxed)
     }
 
     /// How many broken promises were found so far.
@@ -92,13 +113,16 @@ impl Pool {
     ///
     /// # Errors
     /// An examiner panicked.
-    pub(crate) fn finish(self) -> Result<(u64, Vec<Finding>), PowercutError> {
+    pub(crate) fn finish(self) -> Result<Examined, PowercutError> {
         drop(self.jobs);
         for worker in self.workers {
             worker.join().map_err(|_| PowercutError::Panicked("an examiner"))?;
         }
         let findings = std::mem::take(&mut *self.findings.lock());
-        Ok((self.examined.load(Ordering::Relaxed), findings))
+        // Relaxed: all threads have ended.
+        let states = self.counts.examined.load(Ordering::Relaxed);
+        let not_torn = self.counts.not_torn.load(Ordering::Relaxed);
+        Ok(Examined { states, not_torn, findings })
     }
 }
 
@@ -106,15 +130,32 @@ fn work(
     examiner: &Examiner,
     waiting: &Mutex<Receiver<Job>>,
     findings: &Mutex<Vec<Finding>>,
-    examined: &AtomicU64,
+    counts: &Counts,
 ) {
     loop {
         let job = waiting.lock().recv();
         let Ok(Job { recording, state }) = job else { return };
-        let outcome = examiner.examine(&recording, &state);
-        examined.fetch_add(1, Ordering::Relaxed);
-        if let Err(violation) = outcome {
+        let outcome = examine(examiner, &recording, state, counts);
+        counts.examined.fetch_add(1, Ordering::Relaxed);
+        if let Err((state, violation)) = outcome {
             findings.lock().push(Finding { recording, state, violation });
         }
     }
+}
+
+/// Examines a state. A filesystem that does not outlive that blocks of its own are torn gets them
+/// whole: that is no fault of the store.
+fn examine(
+    examiner: &Examiner,
+    recording: &Recording,
+    state: State,
+    counts: &Counts,
+) -> Result<(), (State, Violation)> {
+    let Err(violation) = examiner.examine(recording, &state) else { return Ok(()) };
+    let sibling = states::with_whole_blocks(recording, &state);
+    let Some(sibling) = sibling.filter(|_| violation.is_of_the_filesystem()) else {
+        return Err((state, violation));
+    };
+    counts.not_torn.fetch_add(1, Ordering::Relaxed);
+    examiner.examine(recording, &sibling).map_err(|violation| (sibling, violation))
 }

@@ -23,6 +23,11 @@ impl Progress {
         self.0.set_position(steps);
     }
 
+    /// One more step is done.
+    pub(crate) fn advance(&self) {
+        self.0.inc(1);
+    }
+
     /// Says what is done now.
     pub(crate) fn now(&self, what: &str) {
         self.0.set_message(what.to_owned());

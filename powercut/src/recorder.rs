@@ -1,6 +1,7 @@
 //! Records what a disk is told while a workload runs on the filesystem that it holds.
 
 use std::{
+    ffi::OsString,
     fmt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -20,6 +21,7 @@ use crate::{
     plant::Plant,
     programs,
     recording::Recording,
+    script::Script,
     testimony,
     violation::Violation,
     workload::Workload,
@@ -38,7 +40,10 @@ pub(crate) struct Scene {
     /// What is known of the store on it.
     pub(crate) before: Vec<Note>,
     pub(crate) plant: Option<Plant>,
+    pub(crate) script: Script,
     pub(crate) fault: Option<BlockFault>,
+    /// A program, with its arguments, that the workload is started by.
+    pub(crate) through: Vec<String>,
 }
 
 /// A recorder: a drive in user space, mounted.
@@ -110,7 +115,7 @@ impl Recorder {
 
     /// Has a process of its own perform it: this one serves the disk and must not wait for it.
     fn perform(&self, scene: &Scene, device: &Path) -> Result<(), Violation> {
-        let failed = |error: PowercutError| Violation::NotRun(error.to_string());
+        let failed = |error: PowercutError| Violation::NotPerformed(error.to_string());
         let mut child = self.command(scene, device).map_err(failed)?;
         let outcome = wait(&mut child);
         if outcome.is_err() {
@@ -130,8 +135,12 @@ impl Recorder {
             ("--first-number", next.max().unwrap_or(1)),
             ("--segment-bytes", scene.workload.segment_bytes),
         ];
-        let mut command = Command::new(programs::this()?);
-        command.args(["perform", "--workload", scene.workload.name]);
+        let mut words: Vec<OsString> = scene.through.iter().map(OsString::from).collect();
+        words.push(programs::this()?.into_os_string());
+        let mut words = words.into_iter();
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).args(["perform", "--workload", scene.workload.name]);
+        command.args(["--script", scene.script.name()]);
         command.args(["--filesystem", scene.filesystem.name()]);
         for (option, number) in numbers {
             command.arg(option).arg(number.to_string());
@@ -152,7 +161,7 @@ impl Recorder {
 
 /// Waits for a workload to end.
 fn wait(child: &mut Child) -> Result<(), Violation> {
-    let not_run = |what: String| Err(Violation::NotRun(what));
+    let not_run = |what: String| Err(Violation::NotPerformed(what));
     let glances = PATIENCE.as_millis() / GLANCE.as_millis();
     for _ in 0..glances {
         match child.try_wait() {

@@ -9,7 +9,7 @@ use std::collections::{HashSet, VecDeque};
 use annals_sim::Random;
 
 use crate::{
-    image::{Image, SECTOR_BYTES},
+    image::{Image, PAGE_BYTES, SECTOR_BYTES},
     number::to_u64,
     recording::{Happening, Recording},
 };
@@ -21,8 +21,8 @@ pub(crate) enum Kept {
     Durable,
     /// All of them.
     Prefix,
-    /// A random subset of sectors, or of whole writes.
-    Subset,
+    /// A random subset of sectors, or of whole writes: this one of those at its boundary.
+    Subset(u64),
 }
 
 /// A disk that a power cut may leave behind.
@@ -46,6 +46,7 @@ pub(crate) struct States<'a> {
     durable: Image,
     /// The writes since the last flush.
     pending: Vec<usize>,
+    start: usize,
     next: usize,
     end: usize,
     count: u64,
@@ -56,8 +57,14 @@ pub(crate) struct States<'a> {
 
 impl<'a> States<'a> {
     pub(crate) fn new(recording: &'a Recording) -> Self {
+        Self::from(recording, 0)
+    }
+
+    /// Only those whose cut is this happening or a later one, and those at a flush.
+    fn from(recording: &'a Recording, start: usize) -> Self {
         let mut states = Self {
             recording,
+            start,
             prefix: recording.base.clone(),
             durable: recording.base.clone(),
             pending: Vec::new(),
@@ -90,7 +97,7 @@ impl<'a> States<'a> {
         }
     }
 
-    /// Goes on to the next boundary; says whether there is one.
+    /// Goes on to the next boundary, makes its states, and says whether there is one.
     fn advance(&mut self) -> bool {
         let Some(happening) = self.recording.happenings.get(self.next) else { return false };
         self.next += 1;
@@ -100,19 +107,26 @@ impl<'a> States<'a> {
             Happening::Write { .. } | Happening::Zero { .. } => {
                 apply(happening, &mut self.prefix);
                 self.pending.push(self.next - 1);
-                self.add(Kept::Prefix, self.prefix.clone());
-                for number in 0..self.recording.subsets {
-                    let subset = self.subset(number);
-                    self.add(Kept::Subset, subset);
-                }
+                self.add_states();
             }
         }
         true
     }
 
-    /// A random subset of what was not flushed: mostly of sectors, each with the same chance;
-    /// sometimes of whole writes.
-    fn subset(&self, number: u64) -> Image {
+    fn add_states(&mut self) {
+        if self.next < self.start {
+            return;
+        }
+        self.add(Kept::Prefix, self.prefix.clone());
+        for number in 0..self.recording.subsets {
+            let subset = self.subset(number, SECTOR_BYTES);
+            self.add(Kept::Subset(number), subset);
+        }
+    }
+
+    /// A random subset of what was not flushed: mostly of pieces of so many bytes, each with the
+    /// same chance; sometimes of whole writes.
+    fn subset(&self, number: u64, piece_bytes: usize) -> Image {
         let position = to_u64(self.next) << 8 | number;
         let mut random = Random::new(self.recording.seed ^ position.wrapping_mul(0x9e37_79b9));
         let eighths = match number % 4 {
@@ -127,8 +141,8 @@ impl<'a> States<'a> {
             let is_kept = random.below(8) < eighths;
             match happening {
                 Happening::Write { offset, bytes } if number % 4 != 1 => {
-                    let sectors = (*offset..).step_by(SECTOR_BYTES).zip(bytes.chunks(SECTOR_BYTES));
-                    for (offset, bytes) in sectors {
+                    let pieces = (*offset..).step_by(piece_bytes).zip(bytes.chunks(piece_bytes));
+                    for (offset, bytes) in pieces {
                         let is_alone = !superblock.contains(&offset);
                         if if is_alone { random.below(8) < eighths } else { is_kept } {
                             image.write(offset, bytes);
@@ -141,6 +155,17 @@ impl<'a> States<'a> {
         }
         image
     }
+}
+
+/// A state like this one, of which only whole blocks are missing: for filesystems that do not
+/// outlive a torn block of their own. `None` if nothing is torn in it.
+pub(crate) fn with_whole_blocks(recording: &Recording, state: &State) -> Option<State> {
+    let Kept::Subset(number) = state.kept else { return None };
+    let mut states = States::from(recording, state.cut + 1);
+    while states.next < state.cut {
+        states.advance();
+    }
+    Some(State { image: states.subset(number, PAGE_BYTES), ..state.clone() })
 }
 
 impl Iterator for States<'_> {
@@ -235,6 +260,24 @@ mod tests {
         assert_eq!(states.len(), 7);
         let again: Vec<_> = States::new(&recording).filter(|state| state.cut == 3).collect();
         assert!(states.iter().zip(&again).all(|(a, b)| a.image.digest() == b.image.digest()));
+    }
+
+    #[test]
+    fn a_torn_state_has_a_sibling_that_is_torn_between_blocks() {
+        let recording = recording(4, vec![write(0, 512), Happening::Flush, write(4096, 8192)]);
+        let torn = States::new(&recording).filter(|state| matches!(state.kept, Kept::Subset(_)));
+        let whole: Vec<_> =
+            torn.filter_map(|state| with_whole_blocks(&recording, &state)).collect();
+        assert!(whole.len() >= 3);
+        for state in &whole {
+            assert_eq!(sectors(state)[0], 7, "it was flushed");
+            for block in [1, 2] {
+                let bytes = state.image.read(START + block * 4096, 4096);
+                assert!(bytes.iter().all(|byte| *byte == bytes[0]));
+            }
+        }
+        let prefix = States::new(&recording).next().unwrap();
+        assert!(with_whole_blocks(&recording, &prefix).is_none());
     }
 
     #[test]

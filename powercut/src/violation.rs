@@ -39,14 +39,28 @@ pub(crate) enum Violation {
     WrongStream(String),
     #[error("reading backward shows something else than reading forward, or the last position")]
     WrongBackward,
-    #[error("append {0} was acknowledged after a failed write or sync")]
-    AcknowledgedAfterFailure(u64),
-    #[error("the store went on after a failed write or sync: {0}")]
-    NotPoisoned(String),
-    #[error("the workload did not run: {0}")]
-    NotRun(String),
+    #[error("{0}")]
+    NotPerformed(String),
+    #[error("what takes up the room cannot be removed: {0}")]
+    NoRoomMade(std::io::Error),
     #[error("it panicked: {0}")]
     Panicked(String),
     #[error("a name is none: {0}")]
     Name(#[from] annals::InvalidName),
+}
+
+/// What filesystems say of their own damaged blocks: `EIO`, `EBADMSG`, `EUCLEAN`.
+const DAMAGED: [i32; 3] = [5, 74, 117];
+
+impl Violation {
+    /// Whether it is the filesystem that says that blocks of its own are damaged.
+    pub(crate) fn is_of_the_filesystem(&self) -> bool {
+        let error = match self {
+            Self::NotMounted(error) | Self::NoRoomMade(error) => Some(error.raw_os_error()),
+            Self::NotOpened(OpenError::Io { source, .. }) => Some(source.raw_os_error()),
+            Self::NotRead(ReadError::Io(failure)) => Some(failure.source.raw_os_error()),
+            _ => None,
+        };
+        error.flatten().is_some_and(|error| DAMAGED.contains(&error))
+    }
 }

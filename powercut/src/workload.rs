@@ -184,7 +184,56 @@ pub(crate) const RECOVERY: Workload = Workload {
     ..PLAIN
 };
 
+/// What runs on a disk that fails. How often it is opened depends on how it fares.
+pub(crate) const FAILING: [Workload; 2] = [
+    Workload {
+        name: "failing",
+        about: "one caller on a disk that fails",
+        appends: 14,
+        together: 2,
+        streams: 3,
+        events_max: 2,
+        payload_bytes_max: 1800,
+        segment_bytes: SMALL_SEGMENT,
+        read_mode: ReadMode::Pread,
+        ..PLAIN
+    },
+    Workload {
+        name: "failing-threads",
+        about: "two callers and the helper threads on a disk that fails",
+        callers: 2,
+        appends: 8,
+        together: 2,
+        streams: 3,
+        events_max: 2,
+        payload_bytes_max: 1800,
+        segment_bytes: SMALL_SEGMENT,
+        read_mode: ReadMode::Pread,
+        threads: Threads::Background,
+        ..PLAIN
+    },
+];
+
+/// What runs while system calls fail: one thread, so that it is known which call is which.
+pub(crate) const CALLS: Workload =
+    Workload { name: "failing-calls", about: "one caller whose system calls fail", ..FAILING[0] };
+
+/// What runs while the filesystem fills up.
+pub(crate) const FULL: [Workload; 2] = [
+    Workload { name: "full", about: "one caller on a filesystem that fills up", ..FAILING[0] },
+    Workload {
+        name: "full-threads",
+        about: "two callers and the helper threads on a filesystem that fills up",
+        ..FAILING[1]
+    },
+];
+
+/// All there are.
+pub(crate) fn catalogue() -> impl Iterator<Item = Workload> {
+    ALL.into_iter().chain([RECOVERY]).chain(FAILING).chain([CALLS]).chain(FULL)
+}
+
 /// Finds one by its name.
 pub(crate) fn by_name(name: &str) -> Option<Workload> {
-    ALL.into_iter().chain([RECOVERY]).find(|workload| workload.name == name)
+    catalogue().find(|workload| workload.name == name)
 }

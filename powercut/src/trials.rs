@@ -1,0 +1,217 @@
+//! Lets disks fail and fill up: every k-th write or flush of the disk fails, once or from then on;
+//! calls of the system fail (through strace); the filesystem has no room left. What a power cut
+//! after that leaves behind is examined as well.
+
+use std::{path::Path, sync::Arc};
+
+use annals_sim::Random;
+
+use crate::{
+    block_fault::{BlockFault, BlockRequest},
+    error::PowercutError,
+    filesystem::Filesystem,
+    image::Image,
+    note::Note,
+    number::to_u64,
+    pool::{Examined, Finding, Pool},
+    progress::Progress,
+    recorder::{Recorder, Scene},
+    recording::{Happening, Recording},
+    script::Script,
+    states::States,
+    workload::{self, Workload},
+};
+
+/// How often, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct Trials {
+    pub(crate) filesystem: Filesystem,
+    pub(crate) seed: u64,
+    /// How many of each sort: writes and flushes that fail once, and that fail from then on.
+    pub(crate) count: u64,
+    pub(crate) workers: usize,
+}
+
+/// What was tried.
+#[derive(Debug, Default)]
+pub(crate) struct TrialTally {
+    /// Runs on a disk of which a request failed.
+    pub(crate) failing: u64,
+    /// Runs of which a system call failed.
+    pub(crate) calls: u64,
+    /// Runs on a filesystem that filled up.
+    pub(crate) full: u64,
+    /// States that were examined.
+    pub(crate) states: u64,
+    /// States of which only whole blocks are missing, since the filesystem takes nothing else.
+    pub(crate) not_torn: u64,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// How many states of each run are examined, at most.
+const STATES_MAX: u64 = 12;
+
+/// System calls that fail on a real disk: which, how, and at which times. (All calls with all
+/// errors are tried on the simulated disk.)
+const CALLS: [(&str, &str, &str); 16] = [
+    ("pwrite64", "error=EIO", "12"),
+    ("pwrite64", "error=EIO", "20..23"),
+    ("pwrite64", "error=ENOSPC", "9"),
+    ("pwrite64", "error=EDQUOT", "15"),
+    ("pwrite64", "error=EFBIG", "14"),
+    ("pwrite64", "error=EROFS", "11..13"),
+    ("pwrite64", "error=EAGAIN", "16"),
+    ("pwrite64", "retval=0", "10"),
+    ("fdatasync", "error=EIO", "3"),
+    ("fdatasync", "error=EIO", "6..9"),
+    ("fdatasync", "error=ENOSPC", "7"),
+    ("fdatasync", "error=EDQUOT", "5"),
+    ("fdatasync", "error=EINTR", "8"),
+    ("fsync", "error=EIO", "3"),
+    ("fsync", "error=EIO", "4..5"),
+    ("renameat,renameat2", "error=EIO", "2"),
+];
+
+/// Interrupted calls are made again, and nobody notices.
+const INTERRUPTED: [(&str, &str, &str); 1] = [("pwrite64", "error=EINTR", "3..90+7")];
+
+impl Trials {
+    /// Tries everything.
+    ///
+    /// # Errors
+    /// The store breaks its word, or the system refuses.
+    pub(crate) fn run(
+        &self,
+        scratch: &Path,
+        progress: &Progress,
+    ) -> Result<TrialTally, PowercutError> {
+        let base = self.filesystem.make(scratch)?;
+        let pool = Pool::new(self.filesystem, scratch, self.workers, base.size())?;
+        let recorder = Recorder::new(scratch)?;
+        let mut tally = TrialTally::default();
+        let outcome = self.try_all(&recorder, &base, &pool, &mut tally, progress);
+        let Examined { states, not_torn, findings } = pool.finish()?;
+        outcome?;
+        Ok(TrialTally { states, not_torn, findings, ..tally })
+    }
+
+    /// How many runs there are.
+    pub(crate) fn len(&self) -> u64 {
+        let full = to_u64(workload::FULL.len());
+        to_u64(workload::FAILING.len()) * (4 * self.count + 1)
+            + full
+            + to_u64(CALLS.len() + INTERRUPTED.len())
+    }
+
+    fn try_all(
+        &self,
+        recorder: &Recorder,
+        base: &Image,
+        pool: &Pool,
+        tally: &mut TrialTally,
+        progress: &Progress,
+    ) -> Result<(), PowercutError> {
+        let run = |scene: Scene, tally: &mut TrialTally| {
+            let recording = Arc::new(recorder.record(&scene)?);
+            let has_failed = recording.happenings.contains(&Happening::Note(Note::Failed));
+            send_states(&recording, pool);
+            tally.failing += u64::from(has_failed);
+            if !has_failed {
+                eprintln!(
+                    "no fault: {:?} {} {:?}",
+                    scene.fault,
+                    scene.workload.name,
+                    recording.happenings.len()
+                );
+            }
+            progress.advance();
+            Ok::<_, PowercutError>(recording)
+        };
+        for workload in workload::FAILING {
+            let healthy = run(self.scene(base, workload, Script::Failing), tally)?;
+            for fault in self.faults(&healthy) {
+                let scene = self.scene(base, workload, Script::Failing);
+                run(Scene { fault: Some(fault), ..scene }, tally)?;
+            }
+        }
+        for workload in workload::FULL {
+            run(self.scene(base, workload, Script::Full), tally)?;
+            tally.full += 1;
+        }
+        let failing = CALLS.into_iter().zip(std::iter::repeat(Script::Failing));
+        let interrupted = INTERRUPTED.into_iter().zip(std::iter::repeat(Script::Plain));
+        for ((call, outcome, times), script) in failing.chain(interrupted) {
+            let scene = self.scene(base, workload::CALLS, script);
+            run(Scene { through: strace(call, outcome, times), ..scene }, tally)?;
+            tally.calls += 1;
+        }
+        Ok(())
+    }
+
+    /// A scene in which nothing fails yet.
+    fn scene(&self, base: &Image, workload: Workload, script: Script) -> Scene {
+        Scene {
+            filesystem: self.filesystem,
+            workload,
+            seed: self.seed,
+            subsets: 4,
+            cuts: 0,
+            base: base.clone(),
+            before: Vec::new(),
+            plant: None,
+            script,
+            fault: None,
+            through: Vec::new(),
+        }
+    }
+
+    /// Faults of all sorts, spread evenly over the requests of a healthy run.
+    fn faults(&self, healthy: &Recording) -> Vec<BlockFault> {
+        // What comes after the disk was healed does not fail.
+        let is_healed = |happening: &&Happening| **happening == Happening::Note(Note::Healed);
+        let before = healthy.happenings.iter().take_while(|happening| !is_healed(happening));
+        let (mut writes, mut flushes) = (0, 0);
+        for happening in before {
+            match happening {
+                Happening::Write { .. } | Happening::Zero { .. } => writes += 1,
+                Happening::Flush => flushes += 1,
+                Happening::Note(_) => {}
+            }
+        }
+        let mut faults = Vec::new();
+        for (request, requests) in [(BlockRequest::Write, writes), (BlockRequest::Flush, flushes)] {
+            for is_lasting in [false, true] {
+                // Another start for each seed, so that each request has its turn.
+                let start = Random::new(self.seed).below((requests / self.count).max(1));
+                let first = |n| 1 + (start + n * requests / self.count) % requests.max(1);
+                let fault = |n| BlockFault { request, first: first(n), is_lasting };
+                faults.extend((0..self.count).map(fault));
+            }
+        }
+        faults
+    }
+}
+
+fn strace(call: &str, outcome: &str, times: &str) -> Vec<String> {
+    let inject = format!("inject={call}:{outcome}:when={times}");
+    let trace = format!("trace={call}");
+    let words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
+    words.map(str::to_owned).to_vec()
+}
+
+/// Has some of the states examined that are possible from the first failure on, or from anywhere
+/// if none is recorded, and the last one.
+fn send_states(recording: &Arc<Recording>, pool: &Pool) {
+    let is_failure = |happening: &Happening| *happening == Happening::Note(Note::Failed);
+    let start = recording.happenings.iter().position(is_failure).unwrap_or(0);
+    let left = to_u64(recording.happenings.len() - start);
+    let possible = left * (1 + recording.subsets);
+    let mut random = Random::new(recording.seed ^ to_u64(start));
+    let mut states = States::new(recording).filter(|state| state.cut >= start).peekable();
+    while let Some(state) = states.next() {
+        let is_chosen = random.below(possible) < STATES_MAX || states.peek().is_none();
+        if is_chosen && !pool.examine(recording, state) {
+            return;
+        }
+    }
+}
