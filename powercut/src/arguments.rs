@@ -6,12 +6,13 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{filesystem::Filesystem, perform::Performance, plant::Plant};
 
-/// Cuts the power under Annals stores, on real filesystems: thousands of times, at every write and
-/// every flush of the disk.
+/// Cuts the power under Annals stores on real filesystems, at every write and every flush of the
+/// disk, thousands of times.
 ///
-/// Needs Linux, root, /dev/fuse, loop devices, and the programs that make the filesystems. Where
-/// they are missing it says "not measured" and ends with 3; with 1, where a promise was broken or a
-/// planted defect was not noticed.
+/// Needs Linux, root, /dev/fuse, loop devices, strace, and the programs that make the filesystems
+/// (e2fsprogs, xfsprogs, btrfs-progs). Exit codes: 0, all is well; 1, a promise was broken or a
+/// planted defect was not noticed; 2, a wrong command line; 3, not measured: something that it
+/// needs is missing.
 #[derive(Debug, Parser)]
 #[command(name = "annals-powercut", version, arg_required_else_help = true)]
 pub struct Arguments {
@@ -23,18 +24,19 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// What belongs into every run of the gate: 20,000 states of ext4, 1,500 of xfs, 600 of btrfs;
-    /// every planted defect; failing and full disks.
+    /// What belongs into every run of the gate: 20,000 states of ext4, 1,500 of xfs, 600 of
+    /// btrfs; failing and full disks; every planted defect.
     Ci(Common),
-    /// What belongs before a release: 1,000,000 states of ext4, 50,000 of xfs, 20,000 of btrfs.
+    /// What belongs before a release: 1,000,000 states of ext4, 50,000 of xfs, 20,000 of btrfs;
+    /// more failing disks; every planted defect.
     Deep(Deep),
-    /// As many states as you like.
+    /// So many states of one filesystem.
     Run(Run),
     /// Failing and full disks.
-    Trials(Run),
-    /// Every planted defect: each must be noticed.
-    Plants(Common),
-    /// Looks again at a state of a recording that was kept.
+    Failures(Failures),
+    /// Planted defects, each of which must be noticed.
+    Plants(Plants),
+    /// Looks again at the states of a recording that was kept.
     Replay(Replay),
     /// Lists the workloads.
     Workloads,
@@ -49,7 +51,7 @@ pub(crate) struct Common {
     /// What all random choices follow from.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
-    /// How many states are examined at the same time; mostly they wait.
+    /// How many states are examined at the same time; mostly they wait for the kernel.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
     pub(crate) workers: u64,
     /// Where recordings of broken promises are kept.
@@ -67,7 +69,7 @@ pub(crate) struct Deep {
     pub(crate) record: PathBuf,
 }
 
-/// As many states as you like.
+/// So many states of one filesystem.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -81,12 +83,35 @@ pub(crate) struct Run {
     /// Only these workloads.
     #[arg(long, value_delimiter = ',')]
     pub(crate) workload: Vec<String>,
-    /// A planted defect; it must be noticed.
-    #[arg(long)]
-    pub(crate) plant: Option<Plant>,
 }
 
-/// A state of a recording that was kept.
+/// Failing and full disks.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Failures {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Of which filesystem; all, unless said.
+    #[arg(long)]
+    pub(crate) filesystem: Option<Filesystem>,
+    /// How many requests of each sort fail.
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) count: u64,
+}
+
+/// Planted defects.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Plants {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// On which filesystem; all, unless said.
+    #[arg(long)]
+    pub(crate) filesystem: Option<Filesystem>,
+    /// Which; all, unless said.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) plant: Vec<Plant>,
+}
+
+/// A recording that was kept.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Replay {
     /// The recording's file. The seed of its random choices is in it.

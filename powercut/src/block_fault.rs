@@ -50,11 +50,6 @@ impl BlockFaults {
     pub(crate) fn heal(&mut self) {
         self.armed = None;
     }
-
-    /// How many requests there were: writes, flushes.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.writes, self.flushes)
-    }
 }
 
 #[cfg(test)]
@@ -86,6 +81,5 @@ mod tests {
         assert!(faults.strikes(BlockRequest::Write));
         faults.heal();
         assert!(!faults.strikes(BlockRequest::Write));
-        assert_eq!(faults.counts(), (2, 0));
     }
 }

@@ -82,8 +82,8 @@ impl Campaign {
         let mut tally = Tally::default();
         let outcome = thread::scope(|scope| {
             let (scenes, waiting) = mpsc::sync_channel(AHEAD);
-            let (recorded, recordings) = mpsc::sync_channel(AHEAD);
-            let record = move || record_all(&recorder, &waiting, &recorded);
+            let (finished, recordings) = mpsc::sync_channel(AHEAD);
+            let record = move || record_all(&recorder, &waiting, &finished);
             let thread = thread::Builder::new().name("recorder".to_owned());
             thread.spawn_scoped(scope, record).map_err(PowercutError::io("start the recorder"))?;
             self.direct(&base, &scenes, &recordings, &pool, &mut tally, progress)
@@ -243,10 +243,10 @@ impl Tally {
 fn record_all(
     recorder: &Recorder,
     scenes: &Receiver<Scene>,
-    recorded: &SyncSender<Result<Recording, PowercutError>>,
+    finished: &SyncSender<Result<Recording, PowercutError>>,
 ) {
     for scene in scenes {
-        if recorded.send(recorder.record(&scene)).is_err() {
+        if finished.send(recorder.record(&scene)).is_err() {
             return;
         }
     }

@@ -78,11 +78,6 @@ impl Drive {
     pub(crate) fn eject(&self) -> Vec<Happening> {
         self.0.lock().disk.take().map_or_else(Vec::new, |disk| disk.happenings)
     }
-
-    /// What happened up to now.
-    pub(crate) fn with_disk<T>(&self, look: impl FnOnce(&[Happening]) -> T) -> Option<T> {
-        self.0.lock().disk.as_ref().map(|disk| look(&disk.happenings))
-    }
 }
 
 fn disk_name(inode: u64) -> String {
@@ -185,19 +180,21 @@ fn answer(reply: ReplyEmpty, outcome: Result<(), Errno>) {
 impl fuser::Filesystem for Drive {
     fn init(&mut self, _request: &Request, config: &mut KernelConfig) -> io::Result<()> {
         // A smaller limit than asked for makes more requests, nothing else.
-        drop(config.set_max_write(WRITE_BYTES_MAX));
+        let _ = config.set_max_write(WRITE_BYTES_MAX);
         Ok(())
     }
 
     fn lookup(&self, _request: &Request, _parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
-        match self.0.lock().find(name) {
+        let found = self.0.lock().find(name);
+        match found {
             Ok(attributes) => reply.entry(&FOR_EVER, &attributes, Generation(0)),
             Err(error) => reply.error(error),
         }
     }
 
     fn getattr(&self, _: &Request, inode: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
-        match self.0.lock().look(inode) {
+        let found = self.0.lock().look(inode);
+        match found {
             Ok(attributes) => reply.attr(&FOR_EVER, &attributes),
             Err(error) => reply.error(error),
         }
@@ -244,8 +241,10 @@ impl fuser::Filesystem for Drive {
         _owner: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        match self.0.lock().disk(inode) {
-            Ok(disk) => reply.data(&disk.image.read(offset, to_usize(u64::from(size)))),
+        let len = to_usize(u64::from(size));
+        let read = self.0.lock().disk(inode).map(|disk| disk.image.read(offset, len));
+        match read {
+            Ok(bytes) => reply.data(&bytes),
             Err(error) => reply.error(error),
         }
     }

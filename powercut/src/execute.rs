@@ -1,6 +1,6 @@
 //! Does what the program was told.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use crate::{
     arguments::{Arguments, Command, Common, Replay, Run},
@@ -8,15 +8,18 @@ use crate::{
     error::PowercutError,
     evidence,
     filesystem::Filesystem,
+    gate::{self, Extent, Gate},
+    machine::Machine,
     namespace,
     number::{to_u64, to_usize},
     perform,
+    plant::Plant,
     pool::{Examined, Pool},
     progress::Progress,
     recording::Recording,
+    report::Report,
     requirements,
     states::States,
-    trials::Trials,
     workload,
 };
 
@@ -27,47 +30,66 @@ use crate::{
 /// measured.
 pub fn execute(arguments: Arguments) -> Result<(), PowercutError> {
     match arguments.command {
-        Command::Workloads => list_workloads(),
-        Command::Perform(performance) => perform::perform(&performance),
-        Command::Run(run) => {
-            requirements::check(&[run.filesystem])?;
-            execute_run(&run, &namespace::enter()?)
+        Command::Ci(common) => execute_all(&common, &gate::CI, None),
+        Command::Deep(deep) => execute_all(&deep.common, &gate::DEEP, Some(&deep.record)),
+        Command::Run(run) => execute_run(&run),
+        Command::Failures(failures) => {
+            let mut gate = open_gate(&failures.common)?;
+            for filesystem in chosen(failures.filesystem) {
+                gate.fail_disks(filesystem, failures.count)?;
+            }
+            gate.report.verdict()
+        }
+        Command::Plants(plants) => {
+            let mut gate = open_gate(&plants.common)?;
+            let all = plants.plant.is_empty();
+            let these = if all { Plant::ALL.to_vec() } else { plants.plant };
+            gate.plant_defects(&these, &chosen(plants.filesystem))?;
+            gate.report.verdict()
         }
         Command::Replay(replay) => execute_replay(&replay),
-        Command::Trials(run) => {
-            requirements::check(&[run.filesystem])?;
-            let scratch = namespace::enter()?;
-            let trials = Trials {
-                filesystem: run.filesystem,
-                seed: run.common.seed,
-                count: run.states,
-                workers: to_usize(run.common.workers),
-            };
-            let progress = Progress::new("trials", trials.len());
-            let tally = trials.run(&scratch, &progress)?;
-            drop(progress);
-            println!(
-                "{} failing {} calls {} full {} states {} findings",
-                tally.failing,
-                tally.calls,
-                tally.full,
-                tally.states,
-                tally.findings.len()
-            );
-            evidence::keep(&tally.findings, &run.common.failures)
+        Command::Workloads => {
+            for workload in workload::catalogue() {
+                println!("{:18} {}", workload.name, workload.about);
+            }
+            Ok(())
         }
-        _ => Ok(()),
+        Command::Perform(performance) => perform::perform(&performance),
     }
 }
 
-fn list_workloads() -> Result<(), PowercutError> {
-    for workload in workload::catalogue() {
-        println!("{:18} {}", workload.name, workload.about);
-    }
-    Ok(())
+fn chosen(filesystem: Option<Filesystem>) -> Vec<Filesystem> {
+    filesystem.map_or_else(|| Filesystem::ALL.to_vec(), |filesystem| vec![filesystem])
 }
 
-fn execute_run(run: &Run, scratch: &Path) -> Result<(), PowercutError> {
+/// Makes sure that this machine can do it, and gets everything ready.
+fn open_gate(common: &Common) -> Result<Gate, PowercutError> {
+    requirements::check(&Filesystem::ALL)?;
+    let failures = gate::absolute(&common.failures)?;
+    let scratch = namespace::enter()?;
+    let (seed, workers) = (common.seed, to_usize(common.workers));
+    Ok(Gate { seed, workers, failures, scratch, report: Report::default() })
+}
+
+fn execute_all(
+    common: &Common,
+    extent: &Extent,
+    record: Option<&Path>,
+) -> Result<(), PowercutError> {
+    let mut gate = open_gate(common)?;
+    let (machine, start) = (Machine::look(common.seed), Instant::now());
+    gate.run(extent)?;
+    let duration = start.elapsed();
+    println!("{} s in all", duration.as_secs());
+    if let Some(record) = record {
+        let command = format!("annals-powercut deep --seed {}", common.seed);
+        let written = gate.report.write(record, &machine, &command, duration);
+        written.map_err(PowercutError::io(&format!("write {}", record.display())))?;
+    }
+    gate.report.verdict()
+}
+
+fn execute_run(run: &Run) -> Result<(), PowercutError> {
     let Common { seed, workers, failures } = &run.common;
     let named = |name: &String| {
         workload::by_name(name).ok_or_else(|| PowercutError::NoSuchWorkload(name.clone()))
@@ -76,38 +98,31 @@ fn execute_run(run: &Run, scratch: &Path) -> Result<(), PowercutError> {
     if workloads.is_empty() {
         workloads = workload::ALL.to_vec();
     }
+    requirements::check(&[run.filesystem])?;
+    let scratch = namespace::enter()?;
     let campaign = Campaign {
         filesystem: run.filesystem,
         workloads,
         seed: *seed,
         wanted: run.states,
-        subsets: 4,
+        subsets: gate::SUBSETS,
         workers: to_usize(*workers),
-        plant: run.plant,
+        plant: None,
         findings_max: 5,
     };
-    let progress = Progress::new(run.filesystem.name(), run.states);
-    let tally = campaign.run(scratch, &progress)?;
+    let (progress, start) = (Progress::new(run.filesystem.name(), run.states), Instant::now());
+    let tally = campaign.run(&scratch, &progress)?;
     drop(progress);
-    println!(
-        "{} states of {} recordings, kept {:?}, cuts {:?}, {} requests, {} findings",
-        tally.states,
-        tally.recordings,
-        tally.kept,
-        tally.cuts,
-        tally.requests,
-        tally.findings.len()
-    );
+    Report::default().add_power_cuts(run.filesystem, &tally, start.elapsed());
     evidence::keep(&tally.findings, failures)
 }
 
 fn execute_replay(replay: &Replay) -> Result<(), PowercutError> {
     let recording = Recording::load(&replay.recording);
     let recording = Arc::new(recording.map_err(PowercutError::io("load the recording"))?);
-    let filesystem: Filesystem = recording.filesystem;
-    requirements::check(&[filesystem])?;
+    requirements::check(&[recording.filesystem])?;
     let scratch = namespace::enter()?;
-    let pool = Pool::new(filesystem, &scratch, 1, recording.base.size())?;
+    let pool = Pool::new(recording.filesystem, &scratch, 1, recording.base.size())?;
     let mut count = 0;
     for state in States::new(&recording) {
         count += 1;
@@ -115,21 +130,21 @@ fn execute_replay(replay: &Replay) -> Result<(), PowercutError> {
             pool.examine(&recording, state);
         }
     }
-    let Examined { states: examined, findings, .. } = pool.finish()?;
+    let Examined { states, findings, .. } = pool.finish()?;
     for finding in &findings {
         println!("{}", evidence::describe(finding));
     }
-    match (replay.state, examined) {
-        (Some(number), 0) => {
+    match (replay.state, findings.first()) {
+        (Some(number), None) if states == 0 => {
             Err(PowercutError::NoSuchState { recording: replay.recording.clone(), count, number })
         }
-        _ if findings.is_empty() => {
-            println!("{examined} states, no broken promise");
+        (_, Some(finding)) => Err(PowercutError::Broken {
+            count: to_u64(findings.len()),
+            first: evidence::describe(finding),
+        }),
+        (_, None) => {
+            println!("{states} states, no broken promise");
             Ok(())
         }
-        _ => Err(PowercutError::Broken {
-            count: to_u64(findings.len()),
-            first: findings.first().map(evidence::describe).unwrap_or_default(),
-        }),
     }
 }

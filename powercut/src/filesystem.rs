@@ -11,7 +11,7 @@ use crate::{
 
 /// A filesystem of this kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Filesystem {
+pub(crate) enum Filesystem {
     /// ext4, with blocks of 4 KiB and a journal of 4 MiB.
     Ext4,
     /// xfs.

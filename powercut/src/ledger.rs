@@ -50,15 +50,10 @@ impl Ledger {
         self.entries.last_key_value().map_or(1, |(number, _)| number + 1)
     }
 
-    /// How many appends must be there.
-    pub(crate) fn acknowledged(&self) -> usize {
-        let fates = self.entries.values().map(|entry| entry.fate);
-        fates.filter(|fate| matches!(fate, Fate::Acknowledged(_))).count()
-    }
-
-    /// The appends that were tried, in no order that matters.
-    pub(crate) fn requests(&self) -> impl Iterator<Item = (&Request, Fate)> {
-        self.entries.values().map(|entry| (&entry.request, entry.fate))
+    /// The appends that were tried, by number, and what became of them.
+    #[cfg(test)]
+    pub(crate) fn fates(&self) -> impl Iterator<Item = (u64, Fate)> {
+        self.entries.iter().map(|(number, entry)| (*number, entry.fate))
     }
 
     /// Takes note.

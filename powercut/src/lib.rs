@@ -49,6 +49,10 @@ mod pool;
 
 mod campaign;
 mod evidence;
+mod gate;
+mod machine;
+mod plants;
+mod report;
 mod trials;
 
 mod arguments;

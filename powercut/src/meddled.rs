@@ -38,6 +38,11 @@ pub(crate) trait Meddler: Debug + Send + Sync {
     }
 }
 
+/// Whether a file is a segment of the log.
+pub(crate) fn is_segment(name: &str) -> bool {
+    name.strip_suffix(".seg").is_some()
+}
+
 type Name = Arc<Mutex<String>>;
 
 /// A directory that somebody meddles with.

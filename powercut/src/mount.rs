@@ -65,7 +65,7 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         if self.is_mounted {
             // Something may still use it; it goes when that does.
-            drop(unmount(&self.at, UnmountFlags::DETACH));
+            let _ = unmount(&self.at, UnmountFlags::DETACH);
         }
     }
 }

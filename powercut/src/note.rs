@@ -45,7 +45,9 @@ pub(crate) enum Note {
 impl Note {
     pub(crate) fn put(&self, out: &mut Vec<u8>) {
         let numbers = |out: &mut Vec<u8>, numbers: &[u64]| {
-            numbers.iter().for_each(|number| put(out, *number));
+            for number in numbers {
+                put(out, *number);
+            }
         };
         match self {
             Self::Tried(request) => {
@@ -57,7 +59,9 @@ impl Note {
             Self::Refused { number } => numbers(out, &[3, *number]),
             Self::Found(found) => {
                 numbers(out, &[4, to_u64(found.len())]);
-                found.iter().for_each(|(number, first)| numbers(out, &[*number, *first]));
+                for (number, first) in found {
+                    numbers(out, &[*number, *first]);
+                }
             }
             Self::Failed => put(out, 5),
             Self::Healed => put(out, 6),
@@ -97,7 +101,9 @@ mod tests {
             Note::PowerCut,
         ];
         let mut bytes = Vec::new();
-        notes.iter().for_each(|note| note.put(&mut bytes));
+        for note in &notes {
+            note.put(&mut bytes);
+        }
         let mut taker = Taker::new(&bytes);
         for note in notes {
             assert_eq!(Note::take(&mut taker), Some(note));

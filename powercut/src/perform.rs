@@ -19,7 +19,7 @@ use crate::{
 
 /// What is to be performed, and where.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Performance {
+pub(crate) struct Performance {
     /// The name of the workload.
     #[arg(long)]
     pub(crate) workload: String,

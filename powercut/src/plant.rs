@@ -13,11 +13,11 @@ use std::{
 use annals::{Directory, File};
 use parking_lot::Mutex;
 
-use crate::meddled::Meddler;
+use crate::meddled::{Meddler, is_segment};
 
 /// A planted defect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Plant {
+pub(crate) enum Plant {
     /// Commits are acknowledged without a sync of the segment.
     AckBeforeSync,
     /// The same, but only every seventh time.
@@ -32,6 +32,10 @@ pub enum Plant {
     WriteAfterSync,
     /// Only the first half of every 20th write is written.
     HalfAWrite,
+    /// A sync that failed is tried again, and believed when it then succeeds.
+    RetrySync,
+    /// A sync that failed is taken for one that did not.
+    SwallowErrors,
     /// Index images are not synced. They are derived, so nothing may be lost: whoever notices
     /// this one notices too much.
     NoImageSync,
@@ -39,7 +43,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::AckBeforeSync,
         Self::AckBeforeSyncAtTimes,
         Self::NoDirectorySync,
@@ -47,12 +51,19 @@ impl Plant {
         Self::RenameLater,
         Self::WriteAfterSync,
         Self::HalfAWrite,
+        Self::RetrySync,
+        Self::SwallowErrors,
         Self::NoImageSync,
     ];
 
     /// Whether it breaks a promise.
     pub(crate) fn is_harmful(self) -> bool {
         self != Self::NoImageSync
+    }
+
+    /// Whether it shows only where the disk fails.
+    pub(crate) fn needs_failures(self) -> bool {
+        matches!(self, Self::RetrySync | Self::SwallowErrors)
     }
 
     /// As it is written on the command line.
@@ -65,6 +76,8 @@ impl Plant {
             Self::RenameLater => "rename-later",
             Self::WriteAfterSync => "write-after-sync",
             Self::HalfAWrite => "half-a-write",
+            Self::RetrySync => "retry-sync",
+            Self::SwallowErrors => "swallow-errors",
             Self::NoImageSync => "no-image-sync",
         }
     }
@@ -79,10 +92,6 @@ impl Plant {
     }
 }
 
-fn is_segment(name: &str) -> bool {
-    name.ends_with(".seg")
-}
-
 /// Leaves something out.
 #[derive(Debug)]
 struct Omission {
@@ -95,6 +104,14 @@ impl Omission {
     fn is_time(&self, n: u64) -> bool {
         // Relaxed: only the count matters.
         (self.count.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(n)
+    }
+
+    fn sync_with(&self, sync: &dyn Fn() -> io::Result<()>) -> io::Result<()> {
+        match (sync(), self.plant) {
+            (Err(_), Plant::RetrySync) => sync(),
+            (Err(_), Plant::SwallowErrors) => Ok(()),
+            (outcome, _) => outcome,
+        }
     }
 
     fn omits_sync_of(&self, name: &str) -> bool {
@@ -125,11 +142,12 @@ impl Meddler for Omission {
     }
 
     fn sync_data(&self, name: &str, file: &dyn File) -> io::Result<()> {
-        if self.omits_sync_of(name) { Ok(()) } else { file.sync_data() }
+        if self.omits_sync_of(name) { Ok(()) } else { self.sync_with(&|| file.sync_data()) }
     }
 
     fn sync(&self, directory: &dyn Directory) -> io::Result<()> {
-        if self.plant == Plant::NoDirectorySync { Ok(()) } else { directory.sync() }
+        let is_omitted = self.plant == Plant::NoDirectorySync;
+        if is_omitted { Ok(()) } else { self.sync_with(&|| directory.sync()) }
     }
 }
 
@@ -140,7 +158,7 @@ struct RenameLater(Mutex<VecDeque<(String, String)>>);
 impl Meddler for RenameLater {
     fn rename(&self, directory: &dyn Directory, from: &str, to: &str) -> io::Result<()> {
         // The first one makes the log; without it there is nothing to lose.
-        if !to.ends_with(".seg") || to.trim_start_matches('0') == "1.seg" {
+        if !is_segment(to) || to.trim_start_matches('0') == "1.seg" {
             return directory.rename(from, to);
         }
         let mut waiting = self.0.lock();

@@ -137,8 +137,8 @@ fn work(
         let Ok(Job { recording, state }) = job else { return };
         let outcome = examine(examiner, &recording, state, counts);
         counts.examined.fetch_add(1, Ordering::Relaxed);
-        if let Err((state, violation)) = outcome {
-            findings.lock().push(Finding { recording, state, violation });
+        if let Err(finding) = outcome {
+            findings.lock().push(*finding);
         }
     }
 }
@@ -147,15 +147,17 @@ fn work(
 /// whole: that is no fault of the store.
 fn examine(
     examiner: &Examiner,
-    recording: &Recording,
+    recording: &Arc<Recording>,
     state: State,
     counts: &Counts,
-) -> Result<(), (State, Violation)> {
+) -> Result<(), Box<Finding>> {
+    let finding =
+        |state, violation| Box::new(Finding { recording: Arc::clone(recording), state, violation });
     let Err(violation) = examiner.examine(recording, &state) else { return Ok(()) };
     let sibling = states::with_whole_blocks(recording, &state);
     let Some(sibling) = sibling.filter(|_| violation.is_of_the_filesystem()) else {
-        return Err((state, violation));
+        return Err(finding(state, violation));
     };
     counts.not_torn.fetch_add(1, Ordering::Relaxed);
-    examiner.examine(recording, &sibling).map_err(|violation| (sibling, violation))
+    examiner.examine(recording, &sibling).map_err(|violation| finding(sibling, violation))
 }

@@ -56,7 +56,7 @@ pub(crate) struct Recorder {
 }
 
 /// How long a workload may take, before that counts as never ending.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(10);
 const GLANCE: Duration = Duration::from_millis(2);
 
 impl fmt::Debug for Recorder {

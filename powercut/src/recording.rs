@@ -222,10 +222,7 @@ mod tests {
             Happening::Flush,
             acknowledged(2),
         ]);
-        let fates = |cut, end| -> Vec<(u64, Fate)> {
-            let ledger = recording.ledger(cut, end);
-            ledger.requests().map(|(request, fate)| (request.number, fate)).collect()
-        };
+        let fates = |cut, end| -> Vec<(u64, Fate)> { recording.ledger(cut, end).fates().collect() };
         assert_eq!(fates(0, 2), []);
         assert_eq!(fates(2, 2), [(1, Fate::Unknown)]);
         let (one, three) = ((1, Fate::Acknowledged(1)), (3, Fate::Acknowledged(3)));

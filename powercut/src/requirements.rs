@@ -20,7 +20,12 @@ pub(crate) fn check(filesystems: &[Filesystem]) -> Result<(), PowercutError> {
             return missing(format!("there is no {device}"), "run it where the kernel has it");
         }
     }
-    let tools = [("unshare", "util-linux"), ("losetup", "mount"), ("umount", "mount")];
+    let tools = [
+        ("unshare", "util-linux"),
+        ("losetup", "mount"),
+        ("umount", "mount"),
+        ("strace", "strace"),
+    ];
     let makers = filesystems.iter().map(|filesystem| filesystem.maker());
     for (program, package) in tools.into_iter().chain(makers) {
         if programs::find(program).is_none() {

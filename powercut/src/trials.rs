@@ -2,7 +2,7 @@
 //! calls of the system fail (through strace); the filesystem has no room left. What a power cut
 //! after that leaves behind is examined as well.
 
-use std::{path::Path, sync::Arc};
+use std::{iter, path::Path, sync::Arc};
 
 use annals_sim::Random;
 
@@ -13,6 +13,7 @@ use crate::{
     image::Image,
     note::Note,
     number::to_u64,
+    plant::Plant,
     pool::{Examined, Finding, Pool},
     progress::Progress,
     recorder::{Recorder, Scene},
@@ -30,6 +31,8 @@ pub(crate) struct Trials {
     /// How many of each sort: writes and flushes that fail once, and that fail from then on.
     pub(crate) count: u64,
     pub(crate) workers: usize,
+    /// A planted defect: only disks fail then, and it ends when something was found.
+    pub(crate) plant: Option<Plant>,
 }
 
 /// What was tried.
@@ -111,38 +114,36 @@ impl Trials {
         tally: &mut TrialTally,
         progress: &Progress,
     ) -> Result<(), PowercutError> {
-        let run = |scene: Scene, tally: &mut TrialTally| {
+        let run = |scene: Scene| {
             let recording = Arc::new(recorder.record(&scene)?);
-            let has_failed = recording.happenings.contains(&Happening::Note(Note::Failed));
             send_states(&recording, pool);
-            tally.failing += u64::from(has_failed);
-            if !has_failed {
-                eprintln!(
-                    "no fault: {:?} {} {:?}",
-                    scene.fault,
-                    scene.workload.name,
-                    recording.happenings.len()
-                );
-            }
             progress.advance();
             Ok::<_, PowercutError>(recording)
         };
         for workload in workload::FAILING {
-            let healthy = run(self.scene(base, workload, Script::Failing), tally)?;
+            let healthy = run(self.scene(base, workload, Script::Failing))?;
             for fault in self.faults(&healthy) {
                 let scene = self.scene(base, workload, Script::Failing);
-                run(Scene { fault: Some(fault), ..scene }, tally)?;
+                let recording = run(Scene { fault: Some(fault), ..scene })?;
+                let failure = Happening::Note(Note::Failed);
+                tally.failing += u64::from(recording.happenings.contains(&failure));
+                if self.plant.is_some() && pool.found() > 0 {
+                    return Ok(());
+                }
             }
         }
+        if self.plant.is_some() {
+            return Ok(());
+        }
         for workload in workload::FULL {
-            run(self.scene(base, workload, Script::Full), tally)?;
+            run(self.scene(base, workload, Script::Full))?;
             tally.full += 1;
         }
-        let failing = CALLS.into_iter().zip(std::iter::repeat(Script::Failing));
-        let interrupted = INTERRUPTED.into_iter().zip(std::iter::repeat(Script::Plain));
+        let failing = CALLS.into_iter().zip(iter::repeat(Script::Failing));
+        let interrupted = INTERRUPTED.into_iter().zip(iter::repeat(Script::Plain));
         for ((call, outcome, times), script) in failing.chain(interrupted) {
             let scene = self.scene(base, workload::CALLS, script);
-            run(Scene { through: strace(call, outcome, times), ..scene }, tally)?;
+            run(Scene { through: strace(call, outcome, times), ..scene })?;
             tally.calls += 1;
         }
         Ok(())
@@ -158,7 +159,7 @@ impl Trials {
             cuts: 0,
             base: base.clone(),
             before: Vec::new(),
-            plant: None,
+            plant: self.plant,
             script,
             fault: None,
             through: Vec::new(),

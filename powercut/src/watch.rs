@@ -6,10 +6,14 @@ use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use annals::File;
 use parking_lot::{Condvar, Mutex};
 
-use crate::{meddled::Meddler, note::Note, notes::Notes};
+use crate::{
+    meddled::{Meddler, is_segment},
+    note::Note,
+    notes::Notes,
+};
 
 /// How long somebody may take to sync what was told, before that counts as never.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Sees when what was only told becomes durable.
 #[derive(Debug)]
@@ -49,7 +53,7 @@ impl Meddler for Watch {
     fn sync_data(&self, name: &str, file: &dyn File) -> io::Result<()> {
         let covered = self.told.lock().len();
         file.sync_data()?;
-        if name.ends_with(".seg") {
+        if is_segment(name) {
             let durable: Vec<_> = self.told.lock().drain(..covered).collect();
             for (number, first) in durable {
                 self.notes.put(&Note::Acknowledged { number, first })?;
