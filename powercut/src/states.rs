@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_torn_state_has_a_sibling_that_is_torn_between_blocks() {
-        let recording = recording(4, vec![write(0, 512), Happening::Flush, write(4096, 8192)]);
+        let recording = recording(20, vec![write(0, 512), Happening::Flush, write(4096, 8192)]);
         let torn = States::new(&recording).filter(|state| matches!(state.kept, Kept::Subset(_)));
         let whole: Vec<_> =
             torn.filter_map(|state| with_whole_blocks(&recording, &state)).collect();
