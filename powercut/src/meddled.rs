@@ -134,8 +134,12 @@ impl File for MeddledFile {
         self.file.size()
     }
 
-    fn map(&self, len: u64) -> io::Result<Option<Map>> {
-        self.file.map(len)
+    fn extend(&self, len: u64) -> io::Result<bool> {
+        self.file.extend(len)
+    }
+
+    fn map(&self, len: u64, access: Access) -> io::Result<Option<Map>> {
+        self.file.map(len, access)
     }
 }
 

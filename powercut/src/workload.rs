@@ -55,7 +55,7 @@ const PLAIN: Workload = Workload {
 };
 
 /// All of them.
-pub(crate) const ALL: [Workload; 11] = [
+pub(crate) const ALL: [Workload; 12] = [
     PLAIN,
     Workload {
         name: "many-streams",
@@ -158,7 +158,8 @@ pub(crate) const ALL: [Workload; 11] = [
     },
     Workload {
         name: "interval",
-        about: "acknowledged before it is synced: a power cut may take the end, and no more",
+        about: "acknowledged before it is synced: a power cut may take the end, and no more; written \
+                through the mapping",
         rounds: 2,
         callers: 2,
         appends: 25,
@@ -167,6 +168,21 @@ pub(crate) const ALL: [Workload; 11] = [
         payload_bytes_max: 900,
         segment_bytes: 16 << 10,
         sync_policy: SyncPolicy::Interval(Duration::from_millis(5)),
+        threads: Threads::Background,
+        ..PLAIN
+    },
+    Workload {
+        name: "interval-pread",
+        about: "the same, written with `pwrite`",
+        rounds: 2,
+        callers: 2,
+        appends: 25,
+        streams: 3,
+        events_max: 3,
+        payload_bytes_max: 900,
+        segment_bytes: 16 << 10,
+        sync_policy: SyncPolicy::Interval(Duration::from_millis(5)),
+        read_mode: ReadMode::Pread,
         threads: Threads::Background,
         ..PLAIN
     },
