@@ -36,6 +36,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("annals", "engine event executor", ""),
     ("tools", "*", "*"),
     ("benches", "*", "*"),
+    ("powercut", "*", "*"),
 ];
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 60;

@@ -199,7 +199,7 @@ mod tests {
         let expected = ["README.md", "machine.json", "results.csv", "runs.csv"];
         assert_eq!(names(&record), BTreeSet::from(expected.map(str::to_owned)));
         let runs = fs::read_to_string(record.join("runs.csv")).unwrap();
-        assert_eq!(runs.lines().count(), 1 + 9, "headings, three ways for three callers");
+        assert_eq!(runs.lines().count(), 1 + 12, "headings, four ways for three callers");
         let page = fs::read_to_string(record.join("README.md")).unwrap();
         let expected = ["memory touched first", "## D3: who writes", "| 16 threads, two syncs "];
         assert!(expected.iter().all(|text| page.contains(text)), "{page}");

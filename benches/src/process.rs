@@ -2,15 +2,14 @@
 
 use std::{fs, time::Duration};
 
-use crate::number::{float, per};
+use rustix::time::{ClockId, clock_gettime};
 
-/// Seconds that all threads spent on cores so far. 0 where the system does not say.
+use crate::number::per;
+
+/// Seconds that all threads spent on cores so far.
 pub(crate) fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The command's name, in brackets, may have spaces. User and system time are fields 14 and 15.
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
-    let ticks: u64 = fields.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    per(float(ticks), rustix::param::clock_ticks_per_second())
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap_or_default().as_secs_f64()
 }
 
 /// Memory of this process, in bytes.

@@ -73,6 +73,12 @@ pub enum PowercutError {
 }
 
 impl PowercutError {
+    /// Whether it is about the store and not about the machine.
+    pub(crate) fn is_about_the_store(&self) -> bool {
+        use PowercutError::{Broken, BrokenWord, NotNoticed, TooFew};
+        matches!(self, Broken { .. } | BrokenWord(_) | NotNoticed(_) | TooFew { .. })
+    }
+
     /// What the program ends with: 3 where nothing was measured, otherwise 1.
     pub fn exit_code(&self) -> u8 {
         match self {

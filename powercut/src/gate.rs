@@ -159,12 +159,6 @@ impl Gate {
     }
 }
 
-/// Whether an error is about the store and not about the machine.
-pub(crate) fn is_about_the_store(error: &PowercutError) -> bool {
-    use PowercutError::{Broken, BrokenWord, NotNoticed, TooFew};
-    matches!(error, Broken { .. } | BrokenWord(_) | NotNoticed(_) | TooFew { .. })
-}
-
 /// A directory for the recordings of broken promises, named from where the program was started.
 ///
 /// # Errors

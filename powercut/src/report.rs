@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, fmt::Write, fs, io, path::Path, time::Duration};
 
 use crate::{
-    campaign::Tally, error::PowercutError, filesystem::Filesystem, gate, machine::Machine,
+    campaign::Tally, error::PowercutError, filesystem::Filesystem, machine::Machine,
     plants::Verdict, trials::TrialTally,
 };
 
@@ -29,7 +29,7 @@ impl Report {
     ) -> Result<Option<T>, PowercutError> {
         match outcome {
             Ok(good) => Ok(Some(good)),
-            Err(error) if gate::is_about_the_store(&error) => {
+            Err(error) if error.is_about_the_store() => {
                 self.complain(&error);
                 Ok(None)
             }
