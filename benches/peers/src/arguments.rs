@@ -75,7 +75,7 @@ impl Arguments {
     }
 
     /// What to type to do the same elsewhere.
-    pub(crate) fn command(&self) -> String {
+    pub(crate) fn command_line(&self) -> String {
         let mut command = "cargo run --release --manifest-path benches/peers/Cargo.toml".to_owned();
         let mut options = Vec::new();
         if self.quick {
@@ -110,11 +110,11 @@ mod tests {
         let arguments = parse(&["--only", "sqlite,annals", "--rounds", "2"]).unwrap();
         let names: Vec<_> = arguments.peers().iter().map(|peer| peer.name).collect();
         assert_eq!(names, ["annals", "sqlite"]);
-        assert!(arguments.command().ends_with("-- --only sqlite,annals --rounds 2"));
+        assert!(arguments.command_line().ends_with("-- --only sqlite,annals --rounds 2"));
         assert_eq!(arguments.out(), PathBuf::from("target/peers"));
         let all = parse(&[]).unwrap();
         assert_eq!(all.peers().len(), systems::ALL.len());
-        assert!(all.command().ends_with("Cargo.toml") && all.out().ends_with("../.."));
+        assert!(all.command_line().ends_with("Cargo.toml") && all.out().ends_with("../.."));
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn measure(
     let on_disk = rounds::run(ON_DISK, &peers, &plan, scratch, Disk::Real, progress)?;
     let on_tmpfs = on_tmpfs(arguments, &in_memory, &plan, interrupt, progress)?;
     let readings = reading::run(&peers, &plan, scratch, progress)?;
-    let command = arguments.command();
+    let command = arguments.command_line();
     Ok(Results { machine, plan, command, peers, on_disk, on_tmpfs, readings })
 }
 

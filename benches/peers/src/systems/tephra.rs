@@ -66,7 +66,7 @@ impl System for Tephra {
             handle: self.handle.clone(),
             event_type: EventType::new("Happened")?,
             tags: HashMap::new(),
-            known: self.handle.head(),
+            known: Position::ZERO,
         };
         Ok(match self.is_async {
             false => Caller::Thread(Box::new(caller)),

@@ -95,7 +95,7 @@ impl System for Uma {
         Ok(Caller::Thread(Box::new(OfCaller {
             database: Arc::clone(&self.database),
             sender: self.sender.clone(),
-            known: self.database.head()?,
+            known: None,
         })))
     }
 
