@@ -198,6 +198,7 @@ fn history<K: Codec>(annals: &Annals, codec: K) -> Vec<AccountEvent> {
     }
 }
 
+/// Across a restart, by executors of every codec. Proves G23.
 #[test]
 fn old_events_of_every_codec_are_read_as_todays() {
     let directory = tempfile::tempdir().unwrap();
@@ -252,7 +253,7 @@ fn log(events: impl IntoIterator<Item = NewEvent>) -> Annals {
     annals
 }
 
-/// The program of yesterday meets a log of today.
+/// The program of yesterday meets a log of today. Proves G23.
 #[test]
 fn an_event_of_a_newer_version_is_an_error_that_says_so() {
     let mut newer = DEPOSITED_V2.event(CodecId::JSON);
@@ -275,7 +276,7 @@ fn an_old_event_that_cannot_be_made_new_is_an_error() {
 }
 
 /// Unknown types stop a decision, unless the executor was told to skip them. What it skips counts
-/// in the stream's version all the same: the decision holds.
+/// in the stream's version all the same: the decision holds. Proves G23.
 #[test]
 fn an_unknown_type_is_an_error_unless_skipping_was_asked_for() {
     let unknown = NewEvent::new(stream(), "Frozen", "null").unwrap();
@@ -299,7 +300,7 @@ fn an_unknown_type_is_an_error_unless_skipping_was_asked_for() {
 }
 
 /// Someone keeps the number of the variant in the payload, and exchanges two variants: bincode
-/// reads one for the other, and the event's type tells.
+/// reads one for the other, and the event's type tells. Proves G23.
 #[test]
 fn an_event_that_reads_as_another_type_is_an_error() {
     #[derive(Debug, Serialize, Deserialize)]

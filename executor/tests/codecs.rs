@@ -1,4 +1,4 @@
-//! Every codec gives back what it was given, and takes nothing else for it.
+//! Every codec gives back what it was given, and takes nothing else for it. Proves G23.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "a test")]
 
 use std::{
