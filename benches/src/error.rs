@@ -87,6 +87,14 @@ pub enum BenchError {
     /// A log became so full that preparing the next segment was counted, too.
     #[error("{0}: its log fills half of a segment, so counts are not for its operations alone")]
     HalfFull(&'static str),
+    /// The file with recorded counts cannot be used.
+    #[error("{file}: {source}; name the file with recorded counts, or one that can be written")]
+    RecordFile {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A record of counts is damaged.
     #[error("{file}, line {line}: {what}; restore it, or make it anew with `count --record`")]
     Record {

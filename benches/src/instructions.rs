@@ -17,7 +17,7 @@ use std::path::Path;
 
 use crate::{
     arguments,
-    error::{BenchError, io_error},
+    error::BenchError,
     interrupt::Interrupt,
     number::{float, per, wide},
     process,
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &arguments::Count) -> Result<(), BenchError> {
     }
     print!("{now}");
     let Some(file) = &arguments.record else { return Ok(()) };
-    std::fs::write(file, now.to_string()).map_err(io_error("write the record"))?;
+    now.write(file)?;
     println!("recorded in {}", file.display());
     Ok(())
 }

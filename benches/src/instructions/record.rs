@@ -1,11 +1,8 @@
 //! Counts as they are kept in the repository: CSV, below lines on what they depend on.
 
-use std::{fmt, path::Path};
+use std::{fmt, io, path::Path};
 
-use crate::{
-    error::{BenchError, io_error},
-    instructions::conditions::Conditions,
-};
+use crate::{error::BenchError, instructions::conditions::Conditions};
 
 /// The counts of one run.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +26,7 @@ const HEADINGS: &str = "path,instructions,per";
 impl Record {
     /// Reads a record from its file.
     pub(crate) fn read(file: &Path) -> Result<Self, BenchError> {
-        let text = std::fs::read_to_string(file).map_err(io_error("read the recorded counts"))?;
+        let text = std::fs::read_to_string(file).map_err(unusable(file))?;
         parse(&text).map_err(|(line, what)| BenchError::Record {
             file: file.to_owned(),
             line,
@@ -37,10 +34,19 @@ impl Record {
         })
     }
 
+    /// Writes the record into a file.
+    pub(crate) fn write(&self, file: &Path) -> Result<(), BenchError> {
+        std::fs::write(file, self.to_string()).map_err(unusable(file))
+    }
+
     /// The count of a path, if it has one.
     pub(crate) fn find(&self, path: &str) -> Option<&Count> {
         self.counts.iter().find(|count| count.path == path)
     }
+}
+
+fn unusable(file: &Path) -> impl Fn(io::Error) -> BenchError {
+    move |source| BenchError::RecordFile { file: file.to_owned(), source }
 }
 
 /// What is wrong, and in which line.
@@ -107,7 +113,7 @@ mod tests {
         assert_eq!(parse(&record.to_string()), Ok(record.clone()));
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("counts.csv");
-        std::fs::write(&file, record.to_string()).unwrap();
+        record.write(&file).unwrap();
         assert_eq!(Record::read(&file).unwrap(), record);
     }
 
@@ -127,6 +133,8 @@ mod tests {
     fn an_error_says_where_and_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("counts.csv");
+        let error = Record::read(&file).unwrap_err().to_string();
+        assert!(error.contains("counts.csv: No such file"), "{error}");
         std::fs::write(&file, "a,1").unwrap();
         let error = Record::read(&file).unwrap_err().to_string();
         assert!(error.contains("counts.csv, line 1: it does not have three cells"), "{error}");

@@ -37,7 +37,7 @@ pub(crate) fn version() -> Result<String, BenchError> {
 
 fn run(command: &mut Command) -> Result<Output, BenchError> {
     let output = command.output().map_err(|source| {
-        BenchError::Valgrind(format!("it cannot be started: {source}; is it installed?"))
+        BenchError::Valgrind(format!("it cannot be started: {source}; install it"))
     })?;
     if output.status.success() {
         return Ok(output);
