@@ -5,7 +5,7 @@
 //! 2. It takes the group that gathered in the tail; the next one gathers meanwhile.
 //! 3. One write and one sync for each segment in the group, nearly always one.
 //! 4. The watermark rises: those who waited for this group go on.
-//! 5. If another group gathered, one of those who wait for it is woken to lead.
+//! 5. If another group gathered, the flusher writes it, and goes on until nobody gathers.
 //!
 //! The order of locks: `writer`, then `tail`, then `segments`. The first failure poisons: nothing
 //! is published after it.
@@ -14,7 +14,7 @@ use std::{
     io,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, Ordering, Ordering::SeqCst},
     },
     thread::{self, Thread},
     time::Duration,
@@ -128,6 +128,10 @@ impl Shared {
 
     /// Writes the group that gathered, if nobody else is at it. Says whether there was one.
     pub(crate) fn lead(&self) -> bool {
+        // SeqCst, with the flusher's: it looks for frames again after it has stopped to lead.
+        if self.flusher.leads.load(SeqCst) {
+            return false;
+        }
         let Some(mut writer) = self.writer.try_lock() else { return false };
         let ended = self.commit(&mut writer);
         drop(writer);
@@ -144,18 +148,40 @@ impl Shared {
     /// lock is held: a waker may run anything. Callers that do not block have told the flusher
     /// themselves; without one, this thread goes on. Says whether a group ended.
     fn hand_over(&self, ended: Option<u64>) -> bool {
-        let gathering = {
-            let tail = self.tail.lock();
-            (!tail.gathering.is_empty()).then_some(tail.group)
-        };
-        // The next leader first: it begins to write while the others are being woken.
-        let is_led = gathering.is_none_or(|group| self.watermark.wake_leader(group));
         self.watermark.wake(ended);
-        if !is_led && self.options.threads == Threads::Inline && self.watermark.failure().is_none()
-        {
-            self.lead();
+        let gathers = !self.tail.lock().gathering.is_empty();
+        if gathers && self.watermark.failure().is_none() {
+            match self.options.threads {
+                Threads::Background => self.flusher.lead(),
+                Threads::Inline => drop(self.lead()),
+            }
         }
         ended.is_some()
+    }
+
+    /// Writes groups as long as there is one; under the policies that acknowledge before the sync
+    /// one at most, since an interval may be over. Says whether there was any.
+    fn lead_on(&self) -> bool {
+        let mut led = false;
+        loop {
+            self.flusher.leads.store(true, SeqCst);
+            while self.lead_next() {
+                led = true;
+                if self.options.sync_policy != SyncPolicy::Always {
+                    break;
+                }
+            }
+            self.flusher.leads.store(false, SeqCst);
+            // Who waits because this thread was leading has a frame here.
+            let gathers = !self.tail.lock().gathering.is_empty();
+            if !gathers || self.watermark.failure().is_some() {
+                return led;
+            }
+            if self.options.sync_policy != SyncPolicy::Always {
+                self.flusher.wake();
+                return led;
+            }
+        }
     }
 
     /// Writes the group that gathered; returns its number, if there was one.
@@ -285,11 +311,22 @@ impl Drop for PoisonOnPanic<'_> {
 #[derive(Debug, Default)]
 pub(crate) struct Flusher {
     wanted: AtomicBool,
+    /// Whether it writes groups until there is none: nobody else does meanwhile.
+    leads: AtomicBool,
     stopping: AtomicBool,
     thread: OnceLock<Thread>,
 }
 
 impl Flusher {
+    /// Has the flusher write what gathers. If one of those who wait did, callers would fall into
+    /// two halves that take turns, one gathering while the other is written. The flusher first
+    /// wakes all whose group ended, and finds most of them back when it takes the next one.
+    fn lead(&self) {
+        if !self.leads.swap(true, SeqCst) {
+            self.wake();
+        }
+    }
+
     fn wake(&self) {
         // AcqRel pairs with the swap in `run`: the flusher sees the frames of who woke it.
         if !self.wanted.swap(true, Ordering::AcqRel)
@@ -312,7 +349,7 @@ pub(crate) fn run_flusher(shared: &Shared) {
     drop(shared.flusher.thread.set(thread::current()));
     let mut synced = shared.options.environment.now_micros();
     loop {
-        let led = shared.flusher.wanted.swap(false, Ordering::AcqRel) && shared.lead_next();
+        let led = shared.flusher.wanted.swap(false, Ordering::AcqRel) && shared.lead_on();
         if led {
             // More may have gathered meanwhile.
             shared.flusher.wanted.store(true, Ordering::Release);

@@ -34,7 +34,7 @@ pub(crate) struct Watermark {
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// Changes when a group of this parity ends, or needs a leader.
+    /// Changes when a group of this parity ends.
     word: AtomicU32,
     /// How many threads wait for the word to change.
     threads: AtomicU32,
@@ -135,17 +135,6 @@ impl Watermark {
             wakers.push(waker.clone());
         }
         outcome
-    }
-
-    /// Wakes one thread that waits for `group`, so that it leads. Says whether one waits.
-    pub(crate) fn wake_leader(&self, group: u64) -> bool {
-        let slot = self.slot(group);
-        if slot.threads.load(SeqCst) == 0 {
-            return false;
-        }
-        slot.word.fetch_add(1, SeqCst);
-        atomic_wait::wake_one(&raw const slot.word);
-        true
     }
 }
 
