@@ -43,9 +43,10 @@ fn names() -> PossibleValuesParser {
 
 fn seconds(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
-    match (0.05..=60.0).contains(&number) {
-        true => Ok(number),
-        false => Err("it must be 0.05 to 60".to_owned()),
+    if (0.05..=60.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("it must be 0.05 to 60".to_owned())
     }
 }
 

@@ -169,7 +169,7 @@ impl Group {
         drop(self.outcomes.set(outcomes));
         // Release: who sees 1 sees the outcomes.
         self.is_done.store(1, Ordering::Release);
-        atomic_wait::wake_all(&self.is_done);
+        atomic_wait::wake_all(&raw const self.is_done);
     }
 
     fn wait(&self, place: usize) -> Option<(Append, Result<Answer, Failure>)> {
@@ -263,9 +263,10 @@ mod tests {
         for is_gathered in [true, false] {
             let commits = Arc::default();
             let writer = Counting { versions: Versions::default(), commits, refuses_after: 1 };
-            let access = match is_gathered {
-                true => Access::gathered(writer).unwrap(),
-                false => Access::locked(writer),
+            let access = if is_gathered {
+                Access::gathered(writer).unwrap()
+            } else {
+                Access::locked(writer)
             };
             let mut caller = blocking(&access);
             let mut append = append(1);

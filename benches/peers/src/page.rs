@@ -74,7 +74,7 @@ pub(crate) fn plots(results: &Results) -> Result<Vec<Plot>, BenchError> {
         bars.extend(annals_bench::Spread::of(result.raw.iter().copied()).map(Bar::raw));
         bars.sort_by(|a, b| b.value.median.total_cmp(&a.value.median));
         let title = format!("{}: {}", result.case, result.case.unit());
-        let svg = Bars { title, bars, footer: results.machine.footer() }.svg()?;
+        let svg = Bars { title, lines: bars, footer: results.machine.footer() }.svg()?;
         plots.push(Plot { file: format!("{}.svg", result.case.slug()), svg });
     }
     for measure in &MEASURES {
@@ -86,7 +86,7 @@ pub(crate) fn plots(results: &Results) -> Result<Vec<Plot>, BenchError> {
             bars.reverse();
         }
         let title = measure.name.to_owned();
-        let svg = Bars { title, bars, footer: results.machine.footer() }.svg()?;
+        let svg = Bars { title, lines: bars, footer: results.machine.footer() }.svg()?;
         plots.push(Plot { file: format!("{}.svg", measure.slug), svg });
     }
     Ok(plots)

@@ -286,9 +286,10 @@ fn scan(system: &dyn System, length: Duration) -> Result<f64, Trouble> {
             std::hint::black_box(payload);
             count += 1;
             // Not each time: it takes as long as reading an event.
-            match count.is_multiple_of(1024) && begin.elapsed() >= length {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
+            if count.is_multiple_of(1024) && begin.elapsed() >= length {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             }
         })?;
     }
@@ -312,10 +313,7 @@ fn allocated(path: &Path) -> io::Result<u64> {
     for entry in fs::read_dir(path)? {
         let entry = entry?;
         let metadata = entry.metadata()?;
-        sum += match metadata.is_dir() {
-            true => allocated(&entry.path())?,
-            false => metadata.blocks() * 512,
-        };
+        sum += if metadata.is_dir() { allocated(&entry.path())? } else { metadata.blocks() * 512 };
     }
     Ok(sum)
 }

@@ -9,7 +9,7 @@ use crate::{page::is_annals, system::Peer};
 #[derive(Debug)]
 pub(super) struct Bars {
     pub(super) title: String,
-    pub(super) bars: Vec<Bar>,
+    pub(super) lines: Vec<Bar>,
     /// Small lines below: where it was measured.
     pub(super) footer: [String; 3],
 }
@@ -49,7 +49,7 @@ impl Bar {
 
 impl Bars {
     pub(super) fn svg(&self) -> Result<String, BenchError> {
-        let lines = i32::try_from(self.bars.len()).unwrap_or(0);
+        let lines = i32::try_from(self.lines.len()).unwrap_or(0);
         let height = TOP + lines * LINE + BOTTOM;
         let mut svg = String::new();
         {
@@ -67,8 +67,8 @@ impl Bars {
     ) -> Result<(), Box<dyn std::error::Error>> {
         area.fill(&WHITE)?;
         area.draw(&Text::new(self.title.clone(), (14, 12), style(19, &INK)))?;
-        let longest = self.bars.iter().map(|bar| bar.value.max).fold(f64::MIN_POSITIVE, f64::max);
-        for (bar, y) in self.bars.iter().zip((TOP..).step_by(24)) {
+        let longest = self.lines.iter().map(|bar| bar.value.max).fold(f64::MIN_POSITIVE, f64::max);
+        for (bar, y) in self.lines.iter().zip((TOP..).step_by(24)) {
             let x = |value: f64| LEFT + rounded(value / longest * f64::from(RIGHT - LEFT));
             let Spread { median, min, max } = bar.value;
             area.draw(&Text::new(bar.name, (14, y + 3), style(13, &INK)))?;

@@ -23,11 +23,9 @@ pub(super) fn table(results: &Results) -> String {
         let head = [format!("`{}`", peer.name), version(peer)];
         table.line(head.into_iter().chain(texts.map(str::to_owned)));
     }
-    let mut text = table.to_string();
-    for (name, why) in systems::MISSING {
-        text.push_str(&format!("\n`{name}` was not measured: {why}.\n"));
-    }
-    text
+    let missing = |(name, why): &(&str, &str)| format!("\n`{name}` was not measured: {why}.\n");
+    let missing: String = systems::MISSING.iter().map(missing).collect();
+    format!("{table}{missing}")
 }
 
 /// As locked for the build.

@@ -55,9 +55,10 @@ impl System for OfAnnals {
     fn caller(&self) -> Result<Caller, Failure> {
         let maker = Maker { event_type: EventType::new("Happened")?, streams: HashMap::new() };
         let caller = OfCaller { annals: self.annals.clone(), maker };
-        Ok(match self.is_async {
-            false => Caller::Thread(Box::new(caller)),
-            true => Caller::Task(Box::new(caller)),
+        Ok(if self.is_async {
+            Caller::Task(Box::new(caller))
+        } else {
+            Caller::Thread(Box::new(caller))
         })
     }
 

@@ -1,4 +1,4 @@
-//! EventCore's stores: in memory, and on SQLite.
+//! The stores of `EventCore`: in memory, and on `SQLite`.
 
 use std::{ops::ControlFlow, path::Path, sync::Arc};
 
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) const MEMORY: Peer = Peer {
     name: "eventcore-memory",
     role: Role::Memory,
-    open: |_| opened(InMemoryEventStore::new(), runtime()?),
+    open: |_| Ok(opened(InMemoryEventStore::new(), runtime()?)),
     of_crate: "eventcore-memory",
     facts: Facts {
         kind: "event store",
@@ -35,7 +35,7 @@ pub(crate) const MEMORY: Peer = Peer {
     },
 };
 
-/// On SQLite.
+/// On `SQLite`.
 pub(crate) const SQLITE: Peer = Peer {
     name: "eventcore-sqlite",
     role: Role::System,
@@ -82,18 +82,18 @@ fn open_sqlite(path: &Path) -> Result<Box<dyn System>, Failure> {
     let store = SqliteEventStore::from_connection(connection);
     let runtime = runtime()?;
     runtime.block_on(store.migrate())?;
-    opened(store, runtime)
+    Ok(opened(store, runtime))
 }
 
 fn runtime() -> Result<Runtime, Failure> {
     Ok(Builder::new_multi_thread().worker_threads(1).build()?)
 }
 
-fn opened<S>(store: S, runtime: Runtime) -> Result<Box<dyn System>, Failure>
+fn opened<S>(store: S, runtime: Runtime) -> Box<dyn System>
 where
     S: EventStore + EventReader<Error = EventStoreError> + Send + Sync + 'static,
 {
-    Ok(Box::new(EventCore { store: Arc::new(store), runtime }))
+    Box::new(EventCore { store: Arc::new(store), runtime })
 }
 
 impl<S> System for EventCore<S>
@@ -170,8 +170,8 @@ impl<S: EventStore + Send + Sync + 'static> Awaiting for OfCaller<S> {
             match result {
                 Ok(_) => Ok(Answer::Committed),
                 Err(EventStoreError::VersionConflict { stream_id, actual, .. }) => {
-                    let is_it = |name: &str| name == stream_id.as_ref() as &str;
-                    let target = append.targets.iter().position(|t| is_it(&t.stream.name));
+                    let name: &str = stream_id.as_ref();
+                    let target = append.targets.iter().position(|t| t.stream.name == name);
                     let target = target.ok_or("it names a stream that it was not asked about")?;
                     let actual = u64::try_from(actual.into_inner())?;
                     Ok(Answer::Conflict(vec![Conflict { target, actual }]))

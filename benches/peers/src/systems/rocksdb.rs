@@ -47,9 +47,7 @@ impl System for RocksDb {
     fn caller(&self) -> Result<Caller, Failure> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        let caller =
-            OfCaller { shared: Arc::clone(&self.0), batch: WriteBatch::default(), options };
-        Ok(Caller::Thread(Box::new(caller)))
+        Ok(Caller::Thread(Box::new(OfCaller { shared: Arc::clone(&self.0), options })))
     }
 
     fn read_all(&self, visit: &mut Visit<'_>) -> Result<(), Failure> {
@@ -100,7 +98,6 @@ impl Shared {
 
 struct OfCaller {
     shared: Arc<Shared>,
-    batch: WriteBatch,
     options: WriteOptions,
 }
 
@@ -117,12 +114,12 @@ impl Blocking for OfCaller {
         if !conflicts.is_empty() {
             return Ok(Answer::Conflict(conflicts));
         }
-        self.batch.clear();
+        let mut batch = WriteBatch::default();
         for event in &append.events {
             let stream = append.stream_of(event).ok_or("an event has no stream")?;
-            self.batch.put(key::of(stream.number, event.version), event.payload);
+            batch.put(key::of(stream.number, event.version), event.payload);
         }
-        self.shared.database.write_opt(&self.batch, &self.options)?;
+        self.shared.database.write_opt(batch, &self.options)?;
         for event in &append.events {
             if let Some(version) = versions.get_mut(event.target) {
                 **version = Some(event.version);

@@ -1,4 +1,4 @@
-//! SQLite: a table of events in the order of the log, with an index of streams and versions.
+//! `SQLite`: a table of events in the order of the log, with an index of streams and versions.
 
 use std::{ops::ControlFlow, path::Path};
 

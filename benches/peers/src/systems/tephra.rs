@@ -68,9 +68,10 @@ impl System for Tephra {
             tags: HashMap::new(),
             known: Position::ZERO,
         };
-        Ok(match self.is_async {
-            false => Caller::Thread(Box::new(caller)),
-            true => Caller::Task(Box::new(caller)),
+        Ok(if self.is_async {
+            Caller::Task(Box::new(caller))
+        } else {
+            Caller::Thread(Box::new(caller))
         })
     }
 

@@ -1,4 +1,4 @@
-//! UmaDB, without its server: an event store whose appends are conditional on queries. A stream
+//! `UmaDB`, without its server: an event store whose appends are conditional on queries. A stream
 //! is a tag, as in `tephra.rs`.
 //!
 //! Its `append` must not be called by two threads at once. Its server has one thread that writes,
