@@ -91,6 +91,9 @@ fn stream_fields(fields: &Fields) -> Result<Vec<StreamField<'_>>> {
 }
 
 fn is_stream(field: &Field) -> Result<bool> {
+    if let Some(attribute) = field.attrs.iter().find(|a| a.path().is_ident("command")) {
+        return Err(Error::new_spanned(attribute, "`#[command]` belongs on the struct"));
+    }
     let mut marks = field.attrs.iter().filter(|a| a.path().is_ident("stream"));
     let Some(mark) = marks.next() else { return Ok(false) };
     if let Some(second) = marks.next() {

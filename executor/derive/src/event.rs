@@ -31,7 +31,10 @@ enum Form {
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let events = match &input.data {
-        Data::Struct(_) => of_struct(input)?,
+        Data::Struct(data) => {
+            Said::check_fields(&data.fields)?;
+            of_struct(input)?
+        }
         Data::Enum(data) => of_enum(input, data)?,
         Data::Union(data) => {
             let message = "`#[derive(Event)]` takes an enum or a struct, and this is a union";
@@ -60,6 +63,7 @@ fn of_enum(input: &DeriveInput, data: &DataEnum) -> Result<Events> {
     let mut errors: Option<Error> = None;
     for (index, variant) in (0_u32..).zip(&data.variants) {
         let event_type = serde_attributes::check_variant(&variant.attrs)
+            .and_then(|()| Said::check_fields(&variant.fields))
             .and_then(|()| Said::parse(&variant.attrs, Place::Variant))
             .and_then(|of_variant| of_variant.of(&variant.ident, said.prefix.as_ref()))
             .and_then(|event_type| distinct(event_type, &types));

@@ -1,6 +1,6 @@
 //! What `#[event(...)]` says of a variant, or of a struct.
 
-use syn::{Attribute, Error, Ident, LitInt, LitStr, Path, Result, meta::ParseNestedMeta};
+use syn::{Attribute, Error, Fields, Ident, LitInt, LitStr, Path, Result, meta::ParseNestedMeta};
 
 use crate::{
     crate_path,
@@ -63,6 +63,19 @@ impl Said {
             attribute.parse_nested_meta(|meta| said.add(&meta, place))?;
         }
         Ok(said)
+    }
+
+    /// # Errors
+    /// A field has such an attribute: nothing is said of fields.
+    pub(crate) fn check_fields(fields: &Fields) -> Result<()> {
+        let attributes = fields.iter().flat_map(|field| &field.attrs);
+        match attributes.into_iter().find(|attribute| attribute.path().is_ident("event")) {
+            None => Ok(()),
+            Some(attribute) => {
+                let message = "`#[event]` belongs on a variant, an enum or a struct";
+                Err(Error::new_spanned(attribute, message))
+            }
+        }
     }
 
     fn add(&mut self, meta: &ParseNestedMeta<'_>, place: Place) -> Result<()> {

@@ -331,3 +331,29 @@ fn a_number_that_is_not_the_variants_is_not_written() {
     let other = EncodeError::OtherVariant { event_type: "First", variant: "First", index: 1 };
     assert_eq!(error, other);
 }
+
+/// A crate under another name, or behind one.
+mod behind {
+    pub(crate) mod another {
+        pub(crate) use annals::*;
+    }
+}
+
+#[test]
+fn annals_can_have_another_name() {
+    #[derive(Command)]
+    #[command(crate = "crate::behind::another")]
+    struct Open {
+        #[stream]
+        account: StreamId,
+    }
+    assert_eq!(names(&Open { account: id("a") }), ["a"]);
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
+    #[event(crate = "crate::behind::another")]
+    enum Opened<T> {
+        #[event(version = 2, upcast(1 = _))]
+        Now(T),
+    }
+    round_trip(&Opened::Now(5), ("Now", 2, "5"));
+}

@@ -25,4 +25,11 @@ struct Unknown {
     from: StreamId,
 }
 
+#[derive(Command)]
+struct OnAField {
+    #[stream]
+    #[command(crate = "annals")]
+    from: StreamId,
+}
+
 fn main() {}

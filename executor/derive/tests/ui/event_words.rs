@@ -21,4 +21,18 @@ enum OnTheEnum {
 #[event(prefix = "x")]
 struct OnTheStruct;
 
+#[derive(Serialize, Deserialize, Event)]
+enum OnAField {
+    A {
+        #[event(name = "x")]
+        field: u64,
+    },
+}
+
+#[derive(Serialize, Deserialize, Event)]
+enum Bare {
+    #[event]
+    A,
+}
+
 fn main() {}
