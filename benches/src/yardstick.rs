@@ -25,9 +25,12 @@ pub(crate) const PAGE_BYTES: usize = 4096;
 /// How large the prepared file is.
 const FILE_BYTES: u64 = 64 << 20;
 
-/// Zeroes are written in pieces as small as the store itself writes them: larger ones leave large
-/// folios in the page cache, which make each small sync slower.
-const FILL_BYTES: usize = 8 << 10;
+/// Zeroes are written in pieces of the size that the store itself uses, because it is the best:
+/// smaller ones slow large syncs down, larger ones small syncs.
+const FILL_BYTES: usize = 256 << 10;
+
+/// How many bytes are written before they are synced, as in the store.
+const SYNC_BYTES: u64 = 1 << 20;
 
 /// Writes and syncs of one size.
 #[derive(Debug)]
@@ -101,6 +104,9 @@ fn create(path: &Path) -> std::io::Result<File> {
     let zeroes = vec![0; FILL_BYTES];
     for offset in (0..FILE_BYTES).step_by(FILL_BYTES) {
         file.write_all_at(&zeroes, offset)?;
+        if (offset + wide(FILL_BYTES)).is_multiple_of(SYNC_BYTES) {
+            file.sync_data()?;
+        }
     }
     file.sync_all()?;
     Ok(file)
