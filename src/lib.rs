@@ -10,9 +10,9 @@ pub use annals_engine::{
 };
 pub use annals_event::{
     Append, AppendFailure, CodecId, Committed, Conflict, Direction, EventId, EventType, EventView,
-    ExpectedVersion, Filter, InvalidAppend, InvalidName, LogQuery, NewEvent, Position, ReadFrom,
-    RecordedEvent, SchemaVersion, Sequenced, Snapshot, Store, StreamId, StreamQuery, StreamVersion,
-    Timestamp, Versions, limits,
+    ExpectedVersion, Filter, InvalidAppend, InvalidName, LogQuery, Malformed, Metadata, NewEvent,
+    Position, ReadFrom, RecordedEvent, SchemaVersion, Sequenced, Snapshot, Store, StreamId,
+    StreamQuery, StreamVersion, Timestamp, Versions, limits,
 };
 #[doc(hidden)]
 pub use annals_executor::__private;
@@ -23,7 +23,9 @@ pub use annals_executor::MessagePack;
 #[cfg(feature = "postcard")]
 pub use annals_executor::Postcard;
 pub use annals_executor::{
-    Bincode, CacheStats, Caching, Codec, CodecError, Command, CommandStreams, Decision,
-    DecodeError, EncodeError, Event, EventSchema, ExecuteError, Executed, Executor, InvalidCommand,
-    OldEvent, Payloads, PerStream, Recorded, StreamField, StreamState, Upcasted, require,
+    Backoff, Bincode, CacheStats, Caching, Codec, CodecError, Command, CommandStreams, Decision,
+    DecodeError, EncodeError, Event, EventSchema, ExecuteError, Executed, Executor,
+    ExecutorOptions, IdempotencyKey, InvalidCommand, OldEvent, Payloads, PerStream, Recorded,
+    Request, Retry, RetryPolicy, Sleep, StreamField, StreamState, SystemTimer, Timer, Upcasted,
+    require,
 };

@@ -28,7 +28,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
         "executor",
         "event derive",
         "bincode foldhash hashbrown parking_lot postcard quick_cache rmp-serde serde serde_json \
-         smallvec thiserror",
+         sha2 smallvec thiserror",
     ),
     ("executor/derive", "", "proc-macro2 quote syn"),
     ("testkit", "engine event executor", "pollster thiserror"),

@@ -18,9 +18,9 @@ use std::{
 
 use annals::{
     Annals, Append, AppendError, AppendFailure, Bincode, Caching, Command, CommandStreams,
-    Decision, Event, EventId, ExecuteError, Executor, ExpectedVersion, NewEvent, Options, Payloads,
-    PerStream, Position, ReadFrom, Recorded, Sequenced, Snapshot, Store, StreamId, StreamState,
-    StreamVersion, Threads,
+    Committed, Decision, Event, EventId, ExecuteError, Executor, ExpectedVersion, NewEvent,
+    Options, Payloads, PerStream, Position, ReadFrom, Recorded, Sequenced, Snapshot, Store,
+    StreamId, StreamState, StreamVersion, Threads,
 };
 use annals_sim::{Fault, SimDisk, SimEnvironment, Times};
 use serde::{Deserialize, Serialize};
@@ -322,6 +322,9 @@ impl Store for Counting {
     async fn settle(&self, position: Position) -> Result<(), AppendError> {
         self.annals.settle(position).await
     }
+    async fn find(&self, id: EventId) -> Result<Option<Committed>, AppendError> {
+        self.annals.find(id).await
+    }
     fn read_blocking(
         &self,
         streams: &[ReadFrom],
@@ -337,6 +340,9 @@ impl Store for Counting {
     }
     fn settle_blocking(&self, position: Position) -> Result<(), AppendError> {
         self.annals.settle_blocking(position)
+    }
+    fn find_blocking(&self, id: EventId) -> Result<Option<Committed>, AppendError> {
+        self.annals.find_blocking(id)
     }
     fn derived_id(&self, position: Position) -> EventId {
         self.annals.derived_id(position)

@@ -17,9 +17,9 @@ use std::{
 };
 
 use annals::{
-    Annals, Append, AppendError, AppendFailure, Caching, Command, CommandStreams, Decision, Event,
-    EventId, ExecuteError, Executor, Options, PerStream, Position, ReadFrom, Recorded, Sequenced,
-    Snapshot, Store, StreamId, StreamState, StreamVersion,
+    Annals, Append, AppendError, AppendFailure, Caching, Command, CommandStreams, Committed,
+    Decision, Event, EventId, ExecuteError, Executor, Options, PerStream, Position, ReadFrom,
+    Recorded, Sequenced, Snapshot, Store, StreamId, StreamState, StreamVersion,
 };
 use serde::{Deserialize, Serialize};
 
@@ -286,6 +286,9 @@ impl Store for Slow {
     async fn settle(&self, position: Position) -> Result<(), AppendError> {
         self.0.settle(position).await
     }
+    async fn find(&self, id: EventId) -> Result<Option<Committed>, AppendError> {
+        self.0.find(id).await
+    }
     fn read_blocking(
         &self,
         streams: &[ReadFrom],
@@ -301,6 +304,9 @@ impl Store for Slow {
     }
     fn settle_blocking(&self, position: Position) -> Result<(), AppendError> {
         self.0.settle_blocking(position)
+    }
+    fn find_blocking(&self, id: EventId) -> Result<Option<Committed>, AppendError> {
+        self.0.find_blocking(id)
     }
     fn derived_id(&self, position: Position) -> EventId {
         self.0.derived_id(position)

@@ -9,6 +9,7 @@ mod events;
 mod frames;
 mod images;
 mod inner;
+mod known;
 mod log_scan;
 mod open;
 mod options;

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use annals_event::Committed;
+use annals_event::{Committed, Sequenced};
 use annals_wal::{Failure, Ticket};
 
 use crate::error::AppendError;
@@ -23,6 +23,8 @@ pub struct Pending(State);
 enum State {
     /// In order; the outcome holds once the ticket says so.
     Waiting(Result<Committed, AppendError>, Ticket),
+    /// Appended before; the first result holds once the ticket says so.
+    Repeated(Result<Committed, AppendError>, Ticket),
     /// Refused whatever the log holds.
     Refused(AppendError),
     /// The outcome was handed out.
@@ -32,6 +34,10 @@ enum State {
 impl Pending {
     pub(crate) fn new(outcome: Result<Committed, AppendError>, ticket: Ticket) -> Self {
         Self(State::Waiting(outcome, ticket))
+    }
+
+    pub(crate) fn repeated(first: Result<Committed, AppendError>, ticket: Ticket) -> Self {
+        Self(State::Repeated(first, ticket))
     }
 
     pub(crate) fn refused(error: AppendError) -> Self {
@@ -44,17 +50,22 @@ impl Pending {
     /// [`AppendError`]: nothing was appended, except with [`AppendError::OutcomeUnknown`].
     pub fn wait(self) -> Result<Committed, AppendError> {
         match self.0 {
-            State::Waiting(outcome, ticket) => settle(outcome, ticket.wait()),
+            State::Waiting(outcome, ticket) | State::Repeated(outcome, ticket) => {
+                settle(outcome, ticket.wait())
+            }
             State::Refused(error) => Err(error),
             State::Finished => Err(AppendError::Closed),
         }
     }
 
     /// The outcome before it is durable, for a decision: a refusal at once, a commit with what
-    /// to wait for.
-    pub(crate) fn split(self) -> Result<(Committed, Ticket), AppendError> {
+    /// to wait for, and whether it is a repetition.
+    pub(crate) fn split(self) -> Result<Sequenced<Ticket>, AppendError> {
+        let is_repeat = matches!(self.0, State::Repeated(..));
         match self.0 {
-            State::Waiting(outcome, ticket) => outcome.map(|committed| (committed, ticket)),
+            State::Waiting(outcome, ticket) | State::Repeated(outcome, ticket) => {
+                outcome.map(|committed| Sequenced { committed, ticket, is_repeat })
+            }
             State::Refused(error) => Err(error),
             State::Finished => Err(AppendError::Closed),
         }
@@ -79,11 +90,13 @@ impl Future for Pending {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let waited = match &mut self.0 {
-            State::Waiting(_, ticket) => ready!(Pin::new(ticket).poll(context)),
+            State::Waiting(_, ticket) | State::Repeated(_, ticket) => {
+                ready!(Pin::new(ticket).poll(context))
+            }
             State::Refused(_) | State::Finished => Ok(()),
         };
         Poll::Ready(match std::mem::replace(&mut self.0, State::Finished) {
-            State::Waiting(outcome, _) => settle(outcome, waited),
+            State::Waiting(outcome, _) | State::Repeated(outcome, _) => settle(outcome, waited),
             State::Refused(error) => Err(error),
             // A future is not polled again after it was ready.
             State::Finished => Err(AppendError::Closed),

@@ -13,17 +13,15 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use annals_event::{
-    Append, Committed, Conflict, Encoder, EventId, Position, StreamId, Timestamp, Versions,
-};
+use annals_event::{Append, Committed, Conflict, Encoder, Position, StreamId, Timestamp};
 use annals_index::{CommitPlace, Head, SegmentPlaces, StreamNumber, Update};
-use annals_wal::{Address, NewFrame, NotPushed, PushError, Ticket, body_checksum};
+use annals_wal::{Address, NewFrame, NotPushed, PushError, body_checksum};
 
 use crate::{
-    encoding,
-    error::{AppendError, Conflicts, ReadError},
+    error::{AppendError, Conflicts},
     images,
     inner::{Inner, Sequencer},
+    known,
     pending::Pending,
 };
 
@@ -84,7 +82,7 @@ fn append_with(inner: &Arc<Inner>, append: &Append, buffers: &mut Buffers) -> Pe
                 }
                 return pending;
             }
-            Ok(Sequenced::Known(position)) => return repeat(inner, append, position),
+            Ok(Sequenced::Known(position)) => return known::repeat(inner, append, position),
             Ok(Sequenced::NoRoomYet(capacity)) => {
                 if let Err(error) = inner.log.make_room(capacity) {
                     return Pending::refused(error.into());
@@ -130,7 +128,7 @@ impl<'a> Draft<'a> {
 
 impl Sequencer {
     fn sequence(&mut self, inner: &Inner, draft: &Draft<'_>) -> Result<Sequenced, AppendError> {
-        if let Some(position) = find_known(inner, draft.append) {
+        if let Some(position) = known::find_any(inner, draft.append) {
             return Ok(Sequenced::Known(position));
         }
         let mut index = inner.index.update();
@@ -223,62 +221,6 @@ fn conflicts(inner: &Inner, index: &Update<'_>, draft: &Draft<'_>) -> Vec<Confli
         }
     }
     conflicts
-}
-
-/// Where an event lies that has one of the append's ids.
-fn find_known(inner: &Inner, append: &Append) -> Option<Position> {
-    // Validation saw to it that all events have ids or none.
-    append.events.first()?.id?;
-    let mut ids = append.events.iter().filter_map(|event| event.id.as_ref());
-    ids.find_map(|id| inner.index.find_id(id))
-}
-
-/// The first result of an append whose ids are known; an error, if they name other events.
-fn repeat(inner: &Inner, append: &Append, position: Position) -> Pending {
-    // Everything in order so far, thus also the first append, when this ticket says so.
-    let ticket: Ticket = inner.log.ticket();
-    Pending::new(find_first(inner, append, position), ticket)
-}
-
-fn find_first(
-    inner: &Inner,
-    append: &Append,
-    position: Position,
-) -> Result<Committed, AppendError> {
-    let mut reader = inner.log.reader(annals_wal::Pattern::Probe);
-    let address = reader.seek(position.get()).map_err(ReadError::from)?;
-    let frame = reader.frame(address).map_err(ReadError::from)?;
-    let first = Position::new(frame.head.first_record);
-    let malformed = |source| ReadError::Malformed { position: first, source };
-    let commit = encoding::view(inner.log.id(), &frame).map_err(malformed)?;
-    let mut versions: Versions = commit.streams().iter().map(|(_, before)| *before).collect();
-    let mut ids: Vec<(EventId, Position)> = Vec::new();
-    let mut is_same = u64::try_from(append.events.len()) == Ok(u64::from(frame.head.record_count));
-    for event in commit.into_events() {
-        let event = event.map_err(malformed)?;
-        let new = append.events.get(ids.len());
-        is_same &= new.is_some_and(|new| {
-            new.id == Some(event.id)
-                && new.stream.as_str() == event.stream
-                && new.event_type.as_str() == event.event_type
-        });
-        ids.push((event.id, event.position));
-        if let Some(version) = versions.get_mut(event.stream_number) {
-            *version = event.version;
-        }
-    }
-    if !is_same {
-        let id = ids.iter().find(|(_, at)| *at == position);
-        let id = id.map_or(EventId::new([0; 16]), |(id, _)| *id);
-        return Err(AppendError::IdInUse { id, position });
-    }
-    let time = Timestamp(frame.head.time);
-    Ok(Committed {
-        first,
-        last: first.plus(u64::from(frame.head.record_count) - 1),
-        time,
-        versions,
-    })
 }
 
 impl From<PushError> for AppendError {

@@ -8,8 +8,8 @@ use std::{
 };
 
 use annals_event::{
-    Append, AppendFailure, EventId, Position, ReadFrom, Sequenced, Snapshot, Store, StreamQuery,
-    StreamVersion, Versions,
+    Append, AppendFailure, Committed, EventId, Position, ReadFrom, Sequenced, Snapshot, Store,
+    StreamQuery, StreamVersion, Versions,
 };
 use annals_wal::Ticket;
 
@@ -18,7 +18,7 @@ use crate::{
     error::{AppendError, Conflicts, ReadError},
     events::{Events, malformed},
     inner::Inner,
-    sequencer,
+    known, sequencer,
     stream_scan::StreamScan,
 };
 
@@ -60,6 +60,10 @@ impl Store for Annals {
         }
     }
 
+    async fn find(&self, id: EventId) -> Result<Option<Committed>, AppendError> {
+        known::find(self.inner(), id)
+    }
+
     fn read_blocking(
         &self,
         streams: &[ReadFrom],
@@ -86,6 +90,10 @@ impl Store for Annals {
         }
     }
 
+    fn find_blocking(&self, id: EventId) -> Result<Option<Committed>, AppendError> {
+        known::find(self.inner(), id)
+    }
+
     fn derived_id(&self, position: Position) -> EventId {
         EventId::derived(self.inner().log.id(), position)
     }
@@ -103,7 +111,9 @@ fn sequence(
     append: &Append,
 ) -> Result<Sequenced<CommitTicket>, AppendFailure<AppendError>> {
     match sequencer::append(inner, append).split() {
-        Ok((committed, ticket)) => Ok(Sequenced { committed, ticket: CommitTicket(ticket) }),
+        Ok(Sequenced { committed, ticket, is_repeat }) => {
+            Ok(Sequenced { committed, ticket: CommitTicket(ticket), is_repeat })
+        }
         Err(AppendError::Conflict(Conflicts(conflicts))) => {
             Err(AppendFailure::Conflict { conflicts, position: inner.sequenced() })
         }

@@ -51,6 +51,8 @@ pub struct Sequenced<T> {
     pub committed: Committed,
     /// Says when it is durable.
     pub ticket: T,
+    /// Whether it was appended before: its events' ids were known, and this is the first result.
+    pub is_repeat: bool,
 }
 
 /// A store of events, as a command sees it.
@@ -87,6 +89,13 @@ pub trait Store: Send + Sync {
     /// Returns when everything up to `position` is durable.
     fn settle(&self, position: Position) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
+    /// The commit that has an event with this id, if there is one, durable or not: when it is,
+    /// [`Store::settle`] says.
+    fn find(
+        &self,
+        id: EventId,
+    ) -> impl Future<Output = Result<Option<Committed>, Self::Error>> + Send;
+
     /// As [`Store::read`], blocking.
     ///
     /// # Errors
@@ -118,6 +127,12 @@ pub trait Store: Send + Sync {
     /// As [`Store::settle`].
     fn settle_blocking(&self, position: Position) -> Result<(), Self::Error>;
 
+    /// As [`Store::find`], blocking.
+    ///
+    /// # Errors
+    /// As [`Store::find`].
+    fn find_blocking(&self, id: EventId) -> Result<Option<Committed>, Self::Error>;
+
     /// The id of the event at `position`, if it was given none.
     fn derived_id(&self, position: Position) -> EventId;
 
@@ -128,7 +143,7 @@ pub trait Store: Send + Sync {
         append: &Append,
     ) -> impl Future<Output = Result<Committed, AppendFailure<Self::Error>>> + Send {
         async {
-            let Sequenced { committed, ticket } = self.sequence(append).await?;
+            let Sequenced { committed, ticket, .. } = self.sequence(append).await?;
             ticket.await.map_err(AppendFailure::Store)?;
             Ok(committed)
         }
@@ -139,7 +154,7 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// As [`Store::append`].
     fn append_blocking(&self, append: &Append) -> Result<Committed, AppendFailure<Self::Error>> {
-        let Sequenced { committed, ticket } = self.sequence_blocking(append)?;
+        let Sequenced { committed, ticket, .. } = self.sequence_blocking(append)?;
         self.wait(ticket).map_err(AppendFailure::Store)?;
         Ok(committed)
     }

@@ -2,33 +2,7 @@
 
 use annals_event::StreamId;
 
-use crate::{caching::Caching, event::Event, recorded::Recorded};
-
-/// Events that a command decided on, in order; perhaps none.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision<E> {
-    pub(crate) events: Vec<(StreamId, E)>,
-}
-
-impl<E> Decision<E> {
-    /// There is nothing to do. That is as consistent as any other decision: it held at one
-    /// position of the log.
-    pub fn nothing() -> Self {
-        Self { events: Vec::new() }
-    }
-
-    /// One event.
-    pub fn one(stream: StreamId, event: E) -> Self {
-        Self { events: vec![(stream, event)] }
-    }
-
-    /// With one more event. Its stream must be one that the command declared or discovered.
-    #[must_use]
-    pub fn and(mut self, stream: StreamId, event: E) -> Self {
-        self.events.push((stream, event));
-        self
-    }
-}
+use crate::{caching::Caching, decision::Decision, event::Event, recorded::Recorded};
 
 /// The streams that a command names itself. `#[derive(Command)]` writes this from the fields that
 /// are marked `#[stream]`; written by hand it can name any.

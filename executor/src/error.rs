@@ -41,6 +41,20 @@ pub enum ExecuteError<R, E> {
         /// What it said.
         message: String,
     },
+    /// The request's time was over.
+    #[error(
+        "out of time{}",
+        if *.is_outcome_unknown {
+            "; the command is on its way, whether it becomes durable is unknown"
+        } else {
+            " before anything was appended"
+        }
+    )]
+    TimedOut {
+        /// Whether the command may have happened, or happen yet. With an idempotency key it can
+        /// be sent again.
+        is_outcome_unknown: bool,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(E),
@@ -75,6 +89,12 @@ pub enum InvalidCommand {
         /// The stream.
         stream: StreamId,
     },
+    /// It gives an event an id, and was sent with a key, from which ids follow.
+    #[error(
+        "the command gives its events ids and was sent with an idempotency key; \
+         leave one of them away"
+    )]
+    IdAndKey,
     /// An event cannot be written.
     #[error("an event of the command cannot be written: {0}")]
     Encode(#[from] EncodeError),

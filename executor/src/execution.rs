@@ -13,20 +13,25 @@
 //! 8. On a conflict read only what is new, and decide again; from step 2, if streams had been
 //!    discovered, since others might be discovered now.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use annals_event::{
-    Append, AppendFailure, Committed, Position, ReadFrom, Sequenced, Snapshot, Store,
+    Append, AppendFailure, Committed, Conflict, EventId, Position, ReadFrom, Sequenced, Snapshot,
+    Store,
 };
 
 use crate::{
     basis::{Basis, Unfolded},
     codec::Codec,
-    command::{Command, Decision},
+    command::Command,
+    decision::{Decided, Decision},
     error::{ExecuteError, InvalidCommand},
     guard::{Panicked, guard},
     payloads::Payloads,
+    request::Request,
+    retry::{Retry, RetryPolicy},
     state_cache::StateCache,
+    timer::Timer,
     turns::{Keys, Turn, Turns},
 };
 
@@ -39,6 +44,9 @@ pub struct Executed {
     pub attempts: u32,
     /// The position at which the decision held.
     pub position: Position,
+    /// Whether this is the outcome of an earlier command with the same idempotency key or the
+    /// same event ids: nothing was appended this time.
+    pub is_repeat: bool,
 }
 
 /// `discover` is asked at most this often in an attempt.
@@ -55,16 +63,21 @@ pub(crate) struct Shared<S, K> {
     pub(crate) payloads: Payloads<K>,
     pub(crate) turns: Arc<Turns>,
     pub(crate) cache: StateCache,
+    pub(crate) timer: Arc<dyn Timer>,
 }
 
 /// What the execution needs next.
 pub(crate) enum Step<R, S: Store> {
     /// Its turn at these streams.
     Queue(Keys),
+    /// The commit of the event with this id, if there is one.
+    Find(EventId),
     /// The streams from this number on, at this position or the newest.
     Read(usize, Option<Position>),
     /// That this append gets its place.
     Sequence(Append),
+    /// That so much time passes.
+    Pause(Duration),
     /// Nothing: it ended with this, once what it rests on is durable.
     Ended(Ended<R, S>),
 }
@@ -94,8 +107,9 @@ type Started<X, C, S> = (X, Step<<C as Command>::Rejection, S>);
 /// A command on its way. Dropped, it leaves its state to the cache and its turn to the next.
 pub(crate) struct Execution<'a, C: Command, S: Store, K> {
     command: &'a C,
+    request: &'a Request<'a, C>,
     shared: &'a Shared<S, K>,
-    attempts_max: u32,
+    policy: &'a RetryPolicy,
     attempts: u32,
     rounds: u32,
     queueings: u32,
@@ -103,16 +117,19 @@ pub(crate) struct Execution<'a, C: Command, S: Store, K> {
     position: Position,
     /// The events of the append that is on its way.
     events: Vec<C::Event>,
+    /// Why the append failed, while it is looked for whether it was appended before.
+    failure: Option<S::Error>,
     turn: Option<Turn>,
 }
 
 impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
     /// An execution and its first step.
     pub(crate) fn start(
-        command: &'a C,
+        request: &'a Request<'a, C>,
         shared: &'a Shared<S, K>,
-        attempts_max: u32,
+        policy: &'a RetryPolicy,
     ) -> Result<Started<Self, C, S>, ErrorOf<C, S>> {
+        let command = request.command;
         let streams = guard("streams", || command.streams())?;
         if streams.is_empty() {
             return Err(InvalidCommand::NoStreams.into());
@@ -120,14 +137,16 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
         let caching = guard("caching", || command.caching())?;
         let execution = Self {
             command,
+            request,
             shared,
-            attempts_max,
+            policy,
             attempts: 1,
             rounds: 0,
             queueings: 1,
             basis: Basis::new(streams, caching),
             position: Position::ZERO,
             events: Vec::new(),
+            failure: None,
             turn: None,
         };
         let keys = execution.basis.hashes().into();
@@ -142,7 +161,25 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
     /// Its turn has come.
     pub(crate) fn on_turn(&mut self, turn: Turn) -> Step<C::Rejection, S> {
         self.turn = Some(turn);
-        self.begin()
+        // Only now: whoever had the turn before may have had the same key.
+        self.request.key.map_or_else(|| self.begin(), |key| Step::Find(key.event_id(0)))
+    }
+
+    /// What was appended with the key before, if anything.
+    pub(crate) fn on_found(&mut self, found: Option<Committed>) -> Step<C::Rejection, S> {
+        match (found, self.failure.take()) {
+            (Some(first), _) => {
+                let rests_on = RestsOn::Position(first.last);
+                end(Ok(Executed { is_repeat: true, ..self.executed(Some(first)) }), rests_on)
+            }
+            (None, Some(error)) => failed(ExecuteError::Store(error)),
+            (None, None) => self.begin(),
+        }
+    }
+
+    /// Enough time has passed.
+    pub(crate) fn on_pause(&mut self) -> Step<C::Rejection, S> {
+        Step::Queue(self.basis.hashes().into())
     }
 
     /// Begins with what the cache has.
@@ -234,11 +271,19 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
     ) -> Result<(Append, Vec<C::Event>), InvalidCommand> {
         let mut new = Vec::with_capacity(decision.events.len());
         let mut events = Vec::with_capacity(decision.events.len());
-        for (stream, event) in decision.events {
+        for (number, Decided { stream, event, id, tags }) in (0..).zip(decision.events) {
             if !self.basis.has(&stream) {
                 return Err(InvalidCommand::UndeclaredStream { stream });
             }
-            new.push(self.shared.payloads.encode(stream, &event)?);
+            let mut encoded = self.shared.payloads.encode(stream, &event)?;
+            encoded.id = match (self.request.key, id) {
+                (Some(_), Some(_)) => return Err(InvalidCommand::IdAndKey),
+                (Some(key), None) => Some(key.event_id(number)),
+                (None, id) => id,
+            };
+            encoded.metadata.clone_from(&self.request.metadata);
+            encoded.tags = tags;
+            new.push(encoded);
             events.push(event);
         }
         Ok((Append { events: new, expectations: self.basis.expectations() }, events))
@@ -252,26 +297,50 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
     ) -> Step<C::Rejection, S> {
         let events = std::mem::take(&mut self.events);
         match result {
-            Ok(Sequenced { committed, ticket }) => {
-                let derived_id = |position| self.shared.store.derived_id(position);
-                self.basis.fold_own(self.command, &committed, append, events, derived_id);
-                let executed = self.executed(Some(committed));
+            Ok(Sequenced { committed, ticket, is_repeat }) => {
+                if !is_repeat {
+                    let derived_id = |position| self.shared.store.derived_id(position);
+                    self.basis.fold_own(self.command, &committed, append, events, derived_id);
+                }
+                let executed = Executed { is_repeat, ..self.executed(Some(committed)) };
                 end(Ok(executed), RestsOn::Ticket(ticket))
             }
             Err(AppendFailure::Store(error)) => {
                 self.shared.cache.clear();
-                failed(ExecuteError::Store(error))
+                let Some(key) = self.request.key else { return failed(ExecuteError::Store(error)) };
+                // Perhaps somebody else has just appended with this key.
+                self.failure = Some(error);
+                Step::Find(key.event_id(0))
             }
             Err(AppendFailure::Conflict { conflicts, position }) => {
-                if self.attempts >= self.attempts_max {
-                    let attempts = self.attempts;
-                    let contended = ExecuteError::Contended { conflicts, attempts };
-                    return end(Err(contended), RestsOn::Position(position));
-                }
-                self.attempts += 1;
-                self.try_again()
+                self.on_conflict(conflicts, position)
             }
         }
+    }
+
+    fn on_conflict(
+        &mut self,
+        conflicts: Vec<Conflict>,
+        position: Position,
+    ) -> Step<C::Rejection, S> {
+        let attempt = self.attempts;
+        if attempt >= self.policy.attempts() {
+            let contended = ExecuteError::Contended { conflicts, attempts: attempt };
+            return end(Err(contended), RestsOn::Position(position));
+        }
+        self.attempts += 1;
+        let delay = self.policy.delay(attempt, || self.shared.timer.random());
+        let retry = Retry { attempt, conflicts: &conflicts, delay };
+        if let Err(panicked) = guard("on_retry", || self.policy.tell(&retry)) {
+            return failed(panicked);
+        }
+        if delay.is_zero() {
+            return self.try_again();
+        }
+        self.basis.put_back(&self.shared.cache);
+        self.turn = None;
+        self.rounds = 0;
+        Step::Pause(delay)
     }
 
     fn try_again(&mut self) -> Step<C::Rejection, S> {
@@ -288,7 +357,7 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
     }
 
     fn executed(&self, committed: Option<Committed>) -> Executed {
-        Executed { committed, attempts: self.attempts, position: self.position }
+        Executed { committed, attempts: self.attempts, position: self.position, is_repeat: false }
     }
 
     /// The end, once everything that was read is durable.

@@ -1,39 +1,41 @@
 //! Runs commands on a store.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use annals_event::Store;
 
 use crate::{
+    block_on::block_on,
     codec::{Codec, bincode::Bincode},
     command::Command,
+    deadline::{Stage, before},
     error::ExecuteError,
-    execution::{Ended, Executed, Execution, RestsOn, Shared, Step},
+    execution::{Ended, ErrorOf, Executed, Execution, Outcome, RestsOn, Shared, Step},
+    join::join_all,
+    options::ExecutorOptions,
     payloads::Payloads,
+    request::Request,
+    retry::RetryPolicy,
     state_cache::{CacheStats, StateCache},
     turns::Turns,
 };
-
-/// How many bytes of state are kept unless said.
-const CACHE_BYTES: u64 = 64 << 20;
 
 /// Runs commands on a store. Clones are cheap, and share their queues and their cache: make one
 /// executor for a store and clone it.
 #[derive(Debug)]
 pub struct Executor<S, K = Bincode> {
     shared: Arc<Shared<S, K>>,
-    attempts_max: u32,
+    policy: RetryPolicy,
 }
 
 impl<S, K> Clone for Executor<S, K> {
     fn clone(&self) -> Self {
-        Self { shared: self.shared.clone(), attempts_max: self.attempts_max }
+        Self { shared: self.shared.clone(), policy: self.policy.clone() }
     }
 }
 
 /// How [`Executor::execute`] ends.
-type ExecuteResult<C, S> =
-    Result<Executed, ExecuteError<<C as Command>::Rejection, <S as Store>::Error>>;
+type ExecuteResult<C, S> = Result<Executed, ErrorOf<C, S>>;
 
 type End<C, S> = Ended<<C as Command>::Rejection, S>;
 
@@ -55,15 +57,28 @@ impl<S: Store, K: Codec> Executor<S, K> {
     /// whether events of unknown types are skipped. What is skipped counts in its stream's version
     /// as any other.
     pub fn with_payloads(store: S, payloads: Payloads<K>) -> Self {
-        let turns = Arc::new(Turns::default());
-        let cache = StateCache::new(CACHE_BYTES);
-        Self { shared: Arc::new(Shared { store, payloads, turns, cache }), attempts_max: 10 }
+        Self::with_options(store, payloads, ExecutorOptions::new())
+    }
+
+    /// An executor that is told everything.
+    pub fn with_options(store: S, payloads: Payloads<K>, options: ExecutorOptions) -> Self {
+        let ExecutorOptions { cache_bytes, timer } = options;
+        let (turns, cache) = (Arc::new(Turns::default()), StateCache::new(cache_bytes));
+        let shared = Shared { store, payloads, turns, cache, timer };
+        Self { shared: Arc::new(shared), policy: RetryPolicy::default() }
     }
 
     /// Tries each command at most this often; at least once.
     #[must_use]
     pub fn attempts_max(mut self, attempts: u32) -> Self {
-        self.attempts_max = attempts.max(1);
+        self.policy = self.policy.attempts_max(attempts);
+        self
+    }
+
+    /// Does as the policy says after a conflict. Clones that were made before do as they did.
+    #[must_use]
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -84,9 +99,65 @@ impl<S: Store, K: Codec> Executor<S, K> {
     /// wholly, or not at all.
     ///
     /// # Errors
-    /// [`ExecuteError`]: rejected, contended, invalid, or the store failed.
-    pub async fn execute<C: Command>(&self, command: &C) -> ExecuteResult<C, S> {
-        let Ended { outcome, rests_on } = self.decide(command).await?;
+    /// [`ExecuteError`]: rejected, contended, invalid, out of time, or the store failed.
+    pub async fn execute<'c, C: Command + 'c>(
+        &self,
+        request: impl Into<Request<'c, C>>,
+    ) -> ExecuteResult<C, S> {
+        let request = request.into();
+        let stage = Stage::default();
+        let Some(timeout) = request.timeout else { return self.run(&request, None, &stage).await };
+        let timer = &*self.shared.timer;
+        let deadline = timer.now().saturating_add(timeout);
+        let run = self.run(&request, Some(deadline), &stage);
+        match before(timer.sleep(deadline), run).await {
+            Some(result) => result,
+            None => Err(stage.timed_out()),
+        }
+    }
+
+    /// As [`Executor::execute`], in a thread that blocks: where nobody else is at it, the
+    /// thread itself writes and syncs.
+    ///
+    /// # Errors
+    /// [`ExecuteError`]: rejected, contended, invalid, out of time, or the store failed.
+    pub fn execute_blocking<'c, C: Command + 'c>(
+        &self,
+        request: impl Into<Request<'c, C>>,
+    ) -> ExecuteResult<C, S> {
+        let request = request.into();
+        if request.timeout.is_some() {
+            return block_on(self.execute(request));
+        }
+        let ended = self.decide_blocking(&request)?;
+        self.finish_blocking(ended)
+    }
+
+    /// Executes commands, all in flight together: they share writes and syncs. Those over the
+    /// same streams are decided in their order; each is an outcome of its own.
+    pub async fn execute_all<'c, C: Command + 'c, R: Into<Request<'c, C>>>(
+        &self,
+        requests: impl IntoIterator<Item = R>,
+    ) -> Vec<ExecuteResult<C, S>> {
+        let requests: Vec<Request<'c, C>> = requests.into_iter().map(Into::into).collect();
+        join_all(requests.into_iter().map(|request| self.execute(request))).await
+    }
+
+    /// As [`Executor::execute_all`], in a thread that blocks.
+    pub fn execute_all_blocking<'c, C: Command + 'c, R: Into<Request<'c, C>>>(
+        &self,
+        requests: impl IntoIterator<Item = R>,
+    ) -> Vec<ExecuteResult<C, S>> {
+        block_on(self.execute_all(requests))
+    }
+
+    async fn run<C: Command>(
+        &self,
+        request: &Request<'_, C>,
+        deadline: Option<Duration>,
+        stage: &Stage,
+    ) -> ExecuteResult<C, S> {
+        let Ended { outcome, rests_on } = self.decide(request, deadline, stage).await?;
         let store = &self.shared.store;
         let settled = match rests_on {
             RestsOn::Nothing => Ok(()),
@@ -96,28 +167,22 @@ impl<S: Store, K: Codec> Executor<S, K> {
         self.told(settled, outcome)
     }
 
-    /// As [`Executor::execute`], in a thread that blocks: where nobody else is at it, the
-    /// thread itself writes and syncs.
-    ///
-    /// # Errors
-    /// [`ExecuteError`]: rejected, contended, invalid, or the store failed.
-    pub fn execute_blocking<C: Command>(&self, command: &C) -> ExecuteResult<C, S> {
-        let Ended { outcome, rests_on } = self.decide_blocking(command)?;
+    fn finish_blocking<R>(&self, ended: Ended<R, S>) -> Outcome<R, S::Error> {
         let store = &self.shared.store;
-        let settled = match rests_on {
+        let settled = match ended.rests_on {
             RestsOn::Nothing => Ok(()),
             RestsOn::Position(position) => store.settle_blocking(position),
             RestsOn::Ticket(ticket) => store.wait(ticket),
         };
-        self.told(settled, outcome)
+        self.told(settled, ended.outcome)
     }
 
     /// What is told of an outcome after waiting for what it rests on.
-    fn told<C>(
+    fn told<R>(
         &self,
         settled: Result<(), S::Error>,
-        outcome: Result<Executed, ExecuteError<C, S::Error>>,
-    ) -> Result<Executed, ExecuteError<C, S::Error>> {
+        outcome: Outcome<R, S::Error>,
+    ) -> Outcome<R, S::Error> {
         match settled {
             Ok(()) => outcome,
             Err(error) => {
@@ -131,47 +196,68 @@ impl<S: Store, K: Codec> Executor<S, K> {
     /// Runs a command up to where its outcome is fixed, durable or not.
     async fn decide<C: Command>(
         &self,
-        command: &C,
-    ) -> Result<End<C, S>, ExecuteError<C::Rejection, S::Error>> {
-        let shared = &*self.shared;
-        let (mut execution, mut step) = Execution::start(command, shared, self.attempts_max)?;
+        request: &Request<'_, C>,
+        deadline: Option<Duration>,
+        stage: &Stage,
+    ) -> Result<End<C, S>, ErrorOf<C, S>> {
+        let Shared { store, turns, timer, .. } = &*self.shared;
+        let (mut execution, mut step) = Execution::start(request, &self.shared, &self.policy)?;
         loop {
             step = match step {
                 Step::Queue(keys) => {
-                    let mut turn = shared.turns.queue(keys);
+                    let mut turn = turns.queue(keys);
                     (&mut turn).await;
                     execution.on_turn(turn)
                 }
+                Step::Find(id) => {
+                    execution.on_found(store.find(id).await.map_err(ExecuteError::Store)?)
+                }
                 Step::Read(first, at) => {
-                    let read = shared.store.read(execution.streams(first), at).await;
+                    let read = store.read(execution.streams(first), at).await;
                     execution.on_read(first, read.map_err(ExecuteError::Store)?)
                 }
+                Step::Sequence(_) if deadline.is_some_and(|deadline| timer.now() >= deadline) => {
+                    return Err(stage.timed_out());
+                }
                 Step::Sequence(append) => {
-                    let result = shared.store.sequence(&append).await;
+                    stage.begins_to_append();
+                    let result = store.sequence(&append).await;
+                    stage.appended(result.is_ok());
                     execution.on_sequenced(append, result)
+                }
+                Step::Pause(delay) => {
+                    timer.sleep(timer.now().saturating_add(delay)).await;
+                    execution.on_pause()
                 }
                 Step::Ended(ended) => return Ok(ended),
             }
         }
     }
 
-    /// As [`Executor::decide`], blocking.
+    /// As [`Executor::decide`], blocking, for as long as it takes.
     fn decide_blocking<C: Command>(
         &self,
-        command: &C,
-    ) -> Result<End<C, S>, ExecuteError<C::Rejection, S::Error>> {
-        let shared = &*self.shared;
-        let (mut execution, mut step) = Execution::start(command, shared, self.attempts_max)?;
+        request: &Request<'_, C>,
+    ) -> Result<End<C, S>, ErrorOf<C, S>> {
+        let Shared { store, turns, timer, .. } = &*self.shared;
+        let (mut execution, mut step) = Execution::start(request, &self.shared, &self.policy)?;
         loop {
             step = match step {
-                Step::Queue(keys) => execution.on_turn(shared.turns.queue(keys).wait()),
+                Step::Queue(keys) => execution.on_turn(turns.queue(keys).wait()),
+                Step::Find(id) => {
+                    execution.on_found(store.find_blocking(id).map_err(ExecuteError::Store)?)
+                }
                 Step::Read(first, at) => {
-                    let read = shared.store.read_blocking(execution.streams(first), at);
+                    let read = store.read_blocking(execution.streams(first), at);
                     execution.on_read(first, read.map_err(ExecuteError::Store)?)
                 }
                 Step::Sequence(append) => {
-                    let result = shared.store.sequence_blocking(&append);
+                    let result = store.sequence_blocking(&append);
                     execution.on_sequenced(append, result)
+                }
+                Step::Pause(delay) => {
+                    timer.sleep_blocking(timer.now().saturating_add(delay));
+                    execution.on_pause()
                 }
                 Step::Ended(ended) => return Ok(ended),
             }

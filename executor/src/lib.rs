@@ -9,6 +9,7 @@ pub mod __private;
 mod codec;
 mod command;
 mod content;
+mod decision;
 mod error;
 mod event;
 mod event_error;
@@ -24,10 +25,20 @@ mod state_cache;
 mod stream_index;
 mod turns;
 
+mod idempotency;
+mod request;
+mod retry;
+mod timer;
+
 mod basis;
 mod execution;
 mod executor;
 mod guard;
+mod options;
+
+mod block_on;
+mod deadline;
+mod join;
 
 #[cfg(feature = "derive")]
 pub use annals_derive::{Command, Event};
@@ -39,15 +50,21 @@ pub use codec::message_pack::MessagePack;
 #[cfg(feature = "postcard")]
 pub use codec::postcard::Postcard;
 pub use codec::{Codec, CodecError, bincode::Bincode};
-pub use command::{Command, CommandStreams, Decision};
+pub use command::{Command, CommandStreams};
+pub use decision::Decision;
 pub use error::{ExecuteError, InvalidCommand};
 pub use event::{Event, EventSchema};
 pub use event_error::{DecodeError, EncodeError};
 pub use execution::Executed;
 pub use executor::Executor;
+pub use idempotency::IdempotencyKey;
+pub use options::ExecutorOptions;
 pub use payloads::Payloads;
 pub use per_stream::{PerStream, StreamState};
 pub use recorded::Recorded;
+pub use request::Request;
+pub use retry::{Backoff, Retry, RetryPolicy};
 pub use state_cache::CacheStats;
 pub use stream_field::StreamField;
+pub use timer::{Sleep, SystemTimer, Timer};
 pub use upcast::{OldEvent, Upcasted};

@@ -1,6 +1,6 @@
 //! A typed event as it lies in the log.
 
-use annals_event::{EventId, Position, StreamId, StreamVersion, Timestamp};
+use annals_event::{EventId, Malformed, Metadata, Position, StreamId, StreamVersion, Timestamp};
 
 /// A typed event as it lies in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,16 @@ pub struct Recorded<E> {
     pub time: Timestamp,
     /// Its identity, given or derived.
     pub id: EventId,
-    /// What goes along with it.
+    /// What goes along with it, as bytes: [`Recorded::read_metadata`] reads what commands write.
     pub metadata: Vec<u8>,
+}
+
+impl<E> Recorded<E> {
+    /// What goes along with it, if a command wrote it.
+    ///
+    /// # Errors
+    /// [`Malformed`]: somebody else wrote something of their own.
+    pub fn read_metadata(&self) -> Result<Metadata, Malformed> {
+        Metadata::decode(&self.metadata)
+    }
 }

@@ -27,7 +27,8 @@ pub use expecting::{
     expectations_mean_what_they_say, streams_that_are_only_read_are_checked,
 };
 pub use identity::{
-    an_append_with_ids_happens_once, an_id_names_one_event, events_without_ids_have_derived_ones,
+    a_commit_is_found_by_its_ids, an_append_with_ids_happens_once, an_id_names_one_event,
+    events_without_ids_have_derived_ones,
 };
 pub use list::{Check, checks, run};
 pub use racing::{

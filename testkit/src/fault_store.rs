@@ -11,8 +11,8 @@ use std::{
 };
 
 use annals_event::{
-    Append, AppendFailure, Conflict, EventId, ExpectedVersion, Position, ReadFrom, Sequenced,
-    Snapshot, Store, StreamVersion,
+    Append, AppendFailure, Committed, Conflict, EventId, ExpectedVersion, Position, ReadFrom,
+    Sequenced, Snapshot, Store, StreamVersion,
 };
 
 use crate::fault_plan::{AppendFault, At, FaultPlan};
@@ -185,8 +185,8 @@ fn sequenced<S: Store>(
     result: Result<Sequenced<S::Ticket>, AppendFailure<S::Error>>,
 ) -> Result<Sequenced<FaultTicket<S::Ticket>>, Failure<S>> {
     match result {
-        Ok(Sequenced { committed, ticket }) => {
-            Ok(Sequenced { committed, ticket: FaultTicket { ticket, lost } })
+        Ok(Sequenced { committed, ticket, is_repeat }) => {
+            Ok(Sequenced { committed, ticket: FaultTicket { ticket, lost }, is_repeat })
         }
         Err(AppendFailure::Conflict { conflicts, position }) => {
             Err(AppendFailure::Conflict { conflicts, position })
@@ -246,6 +246,12 @@ where
         self.store.settle(position).await.map_err(FaultError::Store)
     }
 
+    /// A read, as far as the plan and the counters go.
+    async fn find(&self, id: EventId) -> Result<Option<Committed>, Self::Error> {
+        self.before_read()?;
+        self.store.find(id).await.map_err(FaultError::Store)
+    }
+
     fn read_blocking(
         &self,
         streams: &[ReadFrom],
@@ -267,6 +273,11 @@ where
     fn settle_blocking(&self, position: Position) -> Result<(), Self::Error> {
         self.before_settlement()?;
         self.store.settle_blocking(position).map_err(FaultError::Store)
+    }
+
+    fn find_blocking(&self, id: EventId) -> Result<Option<Committed>, Self::Error> {
+        self.before_read()?;
+        self.store.find_blocking(id).map_err(FaultError::Store)
     }
 
     fn derived_id(&self, position: Position) -> EventId {

@@ -28,6 +28,31 @@ pub fn an_append_with_ids_happens_once<S: Store, R: Runner>(
     same("versions", &vec![2, 2], &subject.versions(&["a", "b"])?)
 }
 
+/// A commit is found by the id of any of its events, as it was answered first; a repetition says
+/// that it is one.
+///
+/// # Errors
+/// It is not so.
+pub fn a_commit_is_found_by_its_ids<S: Store, R: Runner>(subject: &Subject<'_, S, R>) -> Verdict {
+    let append =
+        Append::new().event(event("a", "1").with_id(id(1))).event(event("b", "2").with_id(id(2)));
+    same("what is found in an empty store", &None, &subject.find(id(1))?)?;
+    let mut answers = Vec::new();
+    for is_repeat in [false, true] {
+        let sequenced = subject.sequence(&append);
+        let sequenced = sequenced.map_err(|_| Violation::new("an append was refused"))?;
+        same("whether it is a repetition", &is_repeat, &sequenced.is_repeat)?;
+        subject.wait(sequenced.ticket)?;
+        answers.push(sequenced.committed);
+        subject.append_to(&["a", "b"])?;
+    }
+    let first = answers.first().cloned();
+    for number in [1, 2] {
+        same("what is found by an id", &first, &subject.find(id(number))?)?;
+    }
+    same("what is found by an unknown id", &None, &subject.find(id(3))?)
+}
+
 /// An id that names an event already cannot be given to another.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::{
             expectations_mean_what_they_say, streams_that_are_only_read_are_checked,
         },
         identity::{
-            an_append_with_ids_happens_once, an_id_names_one_event,
+            a_commit_is_found_by_its_ids, an_append_with_ids_happens_once, an_id_names_one_event,
             events_without_ids_have_derived_ones,
         },
         racing::{
@@ -60,6 +60,7 @@ macro_rules! __for_each_check {
             every_stream_that_was_not_as_expected_is_named
             a_conflict_says_what_there_is
             an_append_with_ids_happens_once
+            a_commit_is_found_by_its_ids
             an_id_names_one_event
             events_without_ids_have_derived_ones
             what_has_its_place_is_read

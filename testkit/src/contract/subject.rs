@@ -110,6 +110,14 @@ impl<'a, S: Store, R: Runner> Subject<'a, S, R> {
         result.map_err(|error| Violation::failed("settling", &error))
     }
 
+    pub(crate) fn find(&self, id: EventId) -> Result<Option<Committed>, Violation> {
+        let result = match self.runner {
+            None => self.store.find_blocking(id),
+            Some(runner) => runner.run(self.store.find(id)),
+        };
+        result.map_err(|error| Violation::failed("finding an id", &error))
+    }
+
     /// Appends; a conflict is an answer, everything else a violation.
     pub(crate) fn try_append(&self, append: &Append) -> Result<Appended, Violation> {
         let result = match self.runner {

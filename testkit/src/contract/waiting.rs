@@ -20,7 +20,7 @@ use crate::contract::{
 /// It is not so.
 pub fn what_has_its_place_is_read<S: Store, R: Runner>(subject: &Subject<'_, S, R>) -> Verdict {
     let first = Append::new().event(event("a", "1")).expect(stream("a"), exactly(0));
-    let Sequenced { committed, ticket } = placed(subject, &first)?;
+    let Sequenced { committed, ticket, .. } = placed(subject, &first)?;
     same("its position", &Position::new(1), &committed.first)?;
     same("the version before it is durable", &vec![1], &subject.versions(&["a"])?)?;
     let again = subject.try_append(&first)?;

@@ -92,6 +92,12 @@ pub(crate) enum Bug {
     ChecksBeforeIds,
     /// An append of which one id is known is taken for a repetition.
     OneIdIsEnough,
+    /// A repetition is not called one.
+    HidesRepetitions,
+    /// An id is found only if it is the first of its commit.
+    FindsFirstIds,
+    /// What is found is said to be where the log is now.
+    FindsAtTheEnd,
     /// Derived ids are all the same.
     SameIds,
     /// Derived ids are not those of `derived_id`.
@@ -297,7 +303,7 @@ impl Naive {
             self.check(&state, &append, |_| true)?;
         }
         if let Some(committed) = self.known(&state, &append)? {
-            return Ok(self.ticket(committed));
+            return Ok(self.ticket(committed, !self.has(Bug::HidesRepetitions)));
         }
         if self.has(Bug::AppendsByStream) {
             let all = append.clone();
@@ -311,7 +317,7 @@ impl Naive {
             return Err(conflict);
         }
         let committed = self.push(&mut state, &append.events);
-        Ok(self.ticket(committed))
+        Ok(self.ticket(committed, false))
     }
 
     /// Waits for another thread that has checked and not appended yet, unless none comes.
@@ -467,10 +473,23 @@ impl Naive {
         committed
     }
 
-    fn ticket(&self, committed: Committed) -> Sequenced<NaiveTicket> {
+    fn ticket(&self, committed: Committed, is_repeat: bool) -> Sequenced<NaiveTicket> {
         let ticket =
             NaiveTicket { store: self.clone(), committed: committed.clone(), is_done: false };
-        Sequenced { committed, ticket }
+        Sequenced { committed, ticket, is_repeat }
+    }
+
+    fn find_now(&self, id: EventId) -> Option<Committed> {
+        let state = self.state.lock().unwrap();
+        let has = |ids: &[EventId]| match self.bug {
+            Some(Bug::FindsFirstIds) => ids.first() == Some(&id),
+            _ => ids.contains(&id),
+        };
+        let mut found = state.commits.iter().find(|(ids, _)| has(ids))?.1.clone();
+        if self.has(Bug::FindsAtTheEnd) {
+            found.last = Position::new(state.position());
+        }
+        Some(found)
     }
 
     fn settle_now(&self, position: Position) -> Result<(), NaiveError> {
@@ -550,13 +569,17 @@ impl Store for Naive {
                 look_again().await;
             }
             let last = self.state.lock().unwrap().commits.last().cloned();
-            return Ok(self.ticket(Committed { versions, ..last.unwrap().1 }));
+            return Ok(self.ticket(Committed { versions, ..last.unwrap().1 }, false));
         }
         self.sequence_now(append)
     }
 
     async fn settle(&self, position: Position) -> Result<(), NaiveError> {
         self.settle_now(position)
+    }
+
+    async fn find(&self, id: EventId) -> Result<Option<Committed>, NaiveError> {
+        Ok(self.find_now(id))
     }
 
     fn read_blocking(
@@ -578,6 +601,10 @@ impl Store for Naive {
 
     fn settle_blocking(&self, position: Position) -> Result<(), NaiveError> {
         self.settle_now(position)
+    }
+
+    fn find_blocking(&self, id: EventId) -> Result<Option<Committed>, NaiveError> {
+        Ok(self.find_now(id))
     }
 
     fn derived_id(&self, position: Position) -> EventId {
