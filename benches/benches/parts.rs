@@ -76,8 +76,8 @@ fn decode(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(events));
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let commit = CommitView::parse(head, black_box(encoder.body())).unwrap();
-                commit.into_events().map(|event| event.unwrap().payload.len()).sum::<usize>()
+                let mut commit = CommitView::parse(head, black_box(encoder.body())).unwrap();
+                commit.events().map(|event| event.unwrap().payload.len()).sum::<usize>()
             });
         });
     }

@@ -3,14 +3,19 @@
 use annals_event::{CommitHead, CommitView, Malformed, Position, Timestamp};
 use annals_wal::FrameView;
 
-/// The commit in a frame.
-pub(crate) fn view<'a>(log_id: u128, frame: &FrameView<'a>) -> Result<CommitView<'a>, Malformed> {
-    let head = CommitHead {
+/// What a frame's head says of its commit.
+#[inline]
+pub(crate) fn head<'a>(log_id: u128, frame: &FrameView<'a>) -> CommitHead<'a> {
+    CommitHead {
         log_id,
         first: Position::new(frame.head.first_record),
         events: frame.head.record_count,
         time: Timestamp(frame.head.time),
         versions: frame.stamps,
-    };
-    CommitView::parse(head, frame.body)
+    }
+}
+
+/// The commit in a frame.
+pub(crate) fn view<'a>(log_id: u128, frame: &FrameView<'a>) -> Result<CommitView<'a>, Malformed> {
+    CommitView::parse(head(log_id, frame), frame.body)
 }

@@ -21,21 +21,12 @@ pub(crate) fn visit(
 ) -> Result<ControlFlow<()>, ReadError> {
     let position = Position::new(frame.head.first_record);
     let malformed = |source| ReadError::Malformed { position, source };
-    let commit = encoding::view(log_id, frame).map_err(malformed)?;
-    let mut show = |event: &EventView<'_>| {
-        if wanted(event) { visit(event) } else { ControlFlow::Continue(()) }
-    };
-    let mut kept = Vec::new();
-    for event in commit.into_events() {
+    let mut commit = encoding::view(log_id, frame).map_err(malformed)?;
+    let events =
+        if is_backward { commit.events_backward().map_err(malformed)? } else { commit.events() };
+    for event in events {
         let event = event.map_err(malformed)?;
-        if is_backward {
-            kept.push(event);
-        } else if show(&event).is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    }
-    for event in kept.iter().rev() {
-        if show(event).is_break() {
+        if wanted(&event) && visit(&event).is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }

@@ -64,9 +64,9 @@ fn commit_at(
     let frame = reader.frame(address).map_err(ReadError::from)?;
     let first = Position::new(frame.head.first_record);
     let malformed = |source| ReadError::Malformed { position: first, source };
-    let commit = encoding::view(inner.log.id(), &frame).map_err(malformed)?;
-    let mut versions: Versions = commit.streams().iter().map(|(_, before)| *before).collect();
-    for event in commit.into_events() {
+    let mut commit = encoding::view(inner.log.id(), &frame).map_err(malformed)?;
+    let mut versions: Versions = commit.streams().map(|(_, before)| before).collect();
+    for event in commit.events() {
         let event = event.map_err(malformed)?;
         if let Some(version) = versions.get_mut(event.stream_number) {
             *version = event.version;

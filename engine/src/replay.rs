@@ -46,7 +46,7 @@ impl Replay for Opening<'_> {
     fn commit(&mut self, frame: &FrameView<'_>) -> Result<(), String> {
         self.enter(frame.address.segment, frame.head.first_record);
         // The log's id only matters for derived event ids, which the index does not keep.
-        let commit = encoding::view(0, frame).map_err(|error| error.to_string())?;
+        let mut commit = encoding::view(0, frame).map_err(|error| error.to_string())?;
         let mut streams: Vec<StreamNumber> = Vec::with_capacity(commit.streams().len());
         for (name, before) in commit.streams() {
             let stream = self.index.find(name).map_or_else(
@@ -55,7 +55,7 @@ impl Replay for Opening<'_> {
             );
             let stream = stream.map_err(|error| error.to_string())?;
             let known = self.index.head(stream).version;
-            if known != *before {
+            if known != before {
                 return Err(format!("stream {name:?} is at version {known}, not {before}"));
             }
             streams.push(stream);
@@ -67,7 +67,7 @@ impl Replay for Opening<'_> {
             return Err("a stream is named twice".to_owned());
         }
         let mut events = Vec::new();
-        for event in commit.into_events() {
+        for event in commit.events() {
             let event = event.map_err(|error| error.to_string())?;
             events.push((event.stream_number, event.id_given.then_some(event.id)));
         }

@@ -8,11 +8,15 @@
 pub mod limits;
 
 mod append;
+mod commit_events;
+mod commit_head;
+mod commit_tables;
 mod decode;
 mod encode;
 mod event;
 mod event_id;
 mod event_type;
+mod event_view;
 mod expected;
 mod metadata;
 mod name;
@@ -23,11 +27,14 @@ mod stream_id;
 mod wire;
 
 pub use append::{Append, Committed, InvalidAppend, Versions};
-pub use decode::{CommitHead, CommitView, EventView, Events};
+pub use commit_events::Events;
+pub use commit_head::CommitHead;
+pub use decode::CommitView;
 pub use encode::{Encoder, StreamUse};
 pub use event::{NewEvent, RecordedEvent, Timestamp};
 pub use event_id::EventId;
 pub use event_type::{CodecId, EventType, SchemaVersion};
+pub use event_view::EventView;
 pub use expected::{Conflict, ExpectedVersion};
 pub use metadata::Metadata;
 pub use name::InvalidName;

@@ -40,8 +40,8 @@ pub(crate) fn check(name: &str, what: &'static str) -> Result<(), InvalidName> {
     if name.len() > NAME_BYTES_MAX {
         return Err(InvalidName::TooLong { what, bytes: name.len() });
     }
-    // Printable ASCII, which is nearly every name, needs no decoding.
-    if name.bytes().all(|byte| matches!(byte, 0x20..=0x7E)) {
+    // Nearly every name needs no decoding.
+    if is_printable_ascii(name.as_bytes()) {
         return Ok(());
     }
     match name.char_indices().find(|(_, character)| character.is_control()) {
@@ -50,9 +50,40 @@ pub(crate) fn check(name: &str, what: &'static str) -> Result<(), InvalidName> {
     }
 }
 
+/// Whether every byte is one of 0x20 to 0x7E.
+#[inline]
+fn is_printable_ascii(name: &[u8]) -> bool {
+    // Eight bytes at a time: a byte's high bit is set in `wrong` if it is below 0x20, or above
+    // 0x7E, or if a byte before it was.
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let Some(last) = name.last_chunk() else {
+        return name.iter().all(|byte| matches!(byte, 0x20..=0x7E));
+    };
+    let (words, _) = name.as_chunks();
+    let wrong = words.iter().chain([last]).fold(0, |wrong, word| {
+        let word = u64::from_le_bytes(*word);
+        wrong | word.wrapping_sub(0x20 * ONES) | word.wrapping_add(ONES) | word
+    });
+    wrong & (0x80 * ONES) == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn printable_ascii_is_told_from_everything_else() {
+        for len in 1..=17 {
+            let name = vec![b'a'; len];
+            assert!(is_printable_ascii(&name));
+            for (at, byte) in (0..len).flat_map(|at| (0..=255).map(move |byte| (at, byte))) {
+                let mut name = name.clone();
+                name[at] = byte;
+                let expected = matches!(byte, 0x20..=0x7E);
+                assert_eq!(is_printable_ascii(&name), expected, "{byte:x} at {at} of {len}");
+            }
+        }
+    }
 
     #[test]
     fn a_name_is_1_to_255_bytes_without_control_characters() {

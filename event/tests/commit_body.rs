@@ -8,9 +8,13 @@ use annals_event::{
 use proptest::prelude::*;
 
 fn decode(body: &[u8], versions: &[u8], events: u32) -> Result<Vec<RecordedEvent>, Malformed> {
+    let mut commit = CommitView::parse(head(versions, events), body)?;
+    commit.events().map(|event| event?.to_owned()).collect()
+}
+
+fn head(versions: &[u8], events: u32) -> CommitHead<'_> {
     let time = Timestamp(42);
-    let head = CommitHead { log_id: 9 << 64, first: Position::new(100), events, time, versions };
-    CommitView::parse(head, body)?.into_events().map(|event| event?.to_owned()).collect()
+    CommitHead { log_id: 9 << 64, first: Position::new(100), events, time, versions }
 }
 
 /// The body, and the version before the commit of each stream: 10, 11, 12, ...
@@ -72,6 +76,49 @@ proptest! {
             prop_assert_eq!(&old.payload, &new.payload);
             prop_assert_eq!(&old.metadata, &new.metadata);
             prop_assert_eq!(&old.tags, &new.tags);
+        }
+    }
+
+    #[test]
+    fn a_view_reads_commit_after_commit_forward_and_backward(
+        commits in prop::collection::vec(prop::collection::vec(arbitrary_event(), 1..40), 1..5),
+        known in 0_u8..40,
+        damage: Option<(prop::sample::Index, u8)>,
+    ) {
+        let known = format!("stream-{known}");
+        let encoded: Vec<_> = commits.into_iter().map(|mut events| {
+            for event in &mut events {
+                event.id = None;
+            }
+            let (mut body, versions) = encode(&Append::new().events(events.clone()));
+            if let Some((at, xor)) = &damage {
+                let index = at.index(body.len());
+                body[index] ^= xor;
+            }
+            (body, versions, u32::try_from(events.len()).unwrap())
+        }).collect();
+        let mut view = CommitView::knowing(&known);
+        for (body, versions, events) in &encoded {
+            let expected = decode(body, versions, *events);
+            let head = head(versions, *events);
+            let read = view.read(head, body);
+            prop_assert!(read.is_ok() || expected.is_err());
+            if read.is_err() {
+                continue;
+            }
+            let number = view.streams().position(|(name, _)| name == known);
+            if expected.is_ok() && damage.is_none() {
+                prop_assert_eq!(view.known_stream(), number);
+            }
+            // Each way of reading leaves the view as the next one needs it.
+            for _ in 0..2 {
+                let forward: Result<Vec<_>, _> = view.events().map(|e| e?.to_owned()).collect();
+                prop_assert_eq!(&forward, &expected);
+                let backward = view.events_backward();
+                let backward = backward.and_then(|events| events.map(|e| e?.to_owned()).collect());
+                let backward = backward.map(|mut events: Vec<_>| { events.reverse(); events });
+                prop_assert_eq!(&backward, &expected);
+            }
         }
     }
 

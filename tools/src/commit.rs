@@ -30,9 +30,9 @@ pub(crate) struct Commit<'a> {
 impl<'a> Commit<'a> {
     /// Decodes the commit in a frame.
     pub(crate) fn decode(log_id: u128, frame: &FrameView<'a>) -> Result<Self, Malformed> {
-        let view = view(log_id, frame)?;
-        let streams = view.streams().to_vec();
-        let events = view.into_events().collect::<Result<_, _>>()?;
+        let mut view = view(log_id, frame)?;
+        let streams = view.streams().collect();
+        let events = view.events().collect::<Result<_, _>>()?;
         Ok(Self { address: frame.address, streams, events })
     }
 }

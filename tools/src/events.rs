@@ -81,11 +81,11 @@ impl Shower<'_, '_, '_> {
         if frame.head.kind != FrameKind::Commit || is_before {
             return Ok(ControlFlow::Continue(()));
         }
-        let commit = match commit::view(origin.header.log_id, frame) {
+        let mut commit = match commit::view(origin.header.log_id, frame) {
             Ok(commit) => commit,
             Err(error) => return Ok(self.note(origin, frame, error.to_string())),
         };
-        for event in commit.into_events() {
+        for event in commit.events() {
             match event {
                 Ok(event) => self.event(&event)?,
                 Err(error) => return Ok(self.note(origin, frame, error.to_string())),

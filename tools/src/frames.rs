@@ -67,7 +67,7 @@ fn text(frame: &FrameView<'_>, commit: Option<&Commit<'_>>) -> String {
         None => String::new(),
         Some(Err(error)) => format!("  {error}"),
         Some(Ok(commit)) => {
-            let streams = commit.streams().iter();
+            let streams = commit.streams();
             let names = streams.map(|(stream, version)| format!(" {}@{version}", name(stream)));
             format!("  streams{}", names.collect::<String>())
         }
@@ -100,13 +100,13 @@ fn object(frame: &FrameView<'_>, commit: Option<&Commit<'_>>) -> String {
         .put("checksum", format!("{:08x}", head.checksum))
         .put("body_checksum", format!("{:08x}", head.body_checksum))
         .put("durable_offset", head.durable);
-    let stream = |(stream, version): &(&str, annals_event::StreamVersion)| {
-        Object::new().put("stream", *stream).put("version_before", version.get())
+    let stream = |(stream, version): (&str, annals_event::StreamVersion)| {
+        Object::new().put("stream", stream).put("version_before", version.get())
     };
     let object = match commit {
         None => object,
         Some(Err(error)) => object.put("problem", error.as_str()),
-        Some(Ok(commit)) => object.put_objects("streams", commit.streams().iter().map(stream)),
+        Some(Ok(commit)) => object.put_objects("streams", commit.streams().map(stream)),
     };
     object.finish()
 }

@@ -70,8 +70,8 @@ pub fn streams(
 
 impl Streams<'_> {
     fn add(&mut self, origin: &Origin<'_>, frame: &FrameView<'_>) -> Result<(), Malformed> {
-        let commit = commit::view(origin.header.log_id, frame)?;
-        for event in commit.into_events() {
+        let mut commit = commit::view(origin.header.log_id, frame)?;
+        for event in commit.events() {
             let event = event?;
             let (version, position) = (event.version.get(), event.position.get());
             if !event.stream.starts_with(self.prefix) {

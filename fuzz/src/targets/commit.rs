@@ -30,9 +30,9 @@ pub fn commit(input: &[u8]) {
     };
     // A view of an event is larger than the shortest event.
     let found = capped(input.len(), 128, || {
-        let view = CommitView::parse(head, body).ok()?;
+        let mut view = CommitView::parse(head, body).ok()?;
         let streams = view.streams().len();
-        let events: Vec<EventView<'_>> = view.into_events().collect::<Result<_, _>>().ok()?;
+        let events: Vec<EventView<'_>> = view.events().collect::<Result<_, _>>().ok()?;
         Some((streams, events))
     });
     let Some((streams, events)) = expected else {
