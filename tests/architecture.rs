@@ -19,16 +19,16 @@ const LAYERS: &[(&str, &str, &str)] = &[
     (
         "wal",
         "",
-        "atomic-wait crc32fast crossbeam-channel event-listener getrandom memmap2 parking_lot \
-         rustix tempfile thiserror",
+        "atomic-wait crc32fast crossbeam-channel event-listener getrandom memmap2 metrics \
+         parking_lot rustix tempfile thiserror tracing",
     ),
     ("index", "event", "crc32fast foldhash hashbrown parking_lot"),
     ("engine", "event index wal", "parking_lot smallvec thiserror tracing"),
     (
         "executor",
         "event derive",
-        "bincode foldhash hashbrown parking_lot postcard quick_cache rmp-serde serde serde_json \
-         sha2 smallvec thiserror",
+        "bincode foldhash hashbrown metrics parking_lot postcard quick_cache rmp-serde serde \
+         serde_json sha2 smallvec thiserror tracing",
     ),
     ("executor/derive", "", "proc-macro2 quote syn"),
     ("testkit", "engine event executor", "pollster thiserror"),

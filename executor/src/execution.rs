@@ -27,6 +27,8 @@ use crate::{
     decision::{Decided, Decision},
     error::{ExecuteError, InvalidCommand},
     guard::{Panicked, guard},
+    observe::Meters,
+    outcome::{Ended, ErrorOf, Executed, Outcome, RestsOn},
     payloads::Payloads,
     request::Request,
     retry::{Retry, RetryPolicy},
@@ -34,20 +36,6 @@ use crate::{
     timer::Timer,
     turns::{Keys, Turn, Turns},
 };
-
-/// A command that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Executed {
-    /// The durable commit; `None` if the command decided that there is nothing to do.
-    pub committed: Option<Committed>,
-    /// How many attempts it took: one more than it met conflicts.
-    pub attempts: u32,
-    /// The position at which the decision held.
-    pub position: Position,
-    /// Whether this is the outcome of an earlier command with the same idempotency key or the
-    /// same event ids: nothing was appended this time.
-    pub is_repeat: bool,
-}
 
 /// `discover` is asked at most this often in an attempt.
 const ROUNDS_MAX: u32 = 64;
@@ -64,6 +52,7 @@ pub(crate) struct Shared<S, K> {
     pub(crate) turns: Arc<Turns>,
     pub(crate) cache: StateCache,
     pub(crate) timer: Arc<dyn Timer>,
+    pub(crate) meters: Meters,
 }
 
 /// What the execution needs next.
@@ -81,25 +70,6 @@ pub(crate) enum Step<R, S: Store> {
     /// Nothing: it ended with this, once what it rests on is durable.
     Ended(Ended<R, S>),
 }
-
-/// How an execution ends, and what to wait for before that is told.
-pub(crate) struct Ended<R, S: Store> {
-    pub(crate) outcome: Outcome<R, S::Error>,
-    pub(crate) rests_on: RestsOn<S::Ticket>,
-}
-
-/// What must be durable before an outcome is told.
-pub(crate) enum RestsOn<T> {
-    Nothing,
-    Position(Position),
-    Ticket(T),
-}
-
-/// How a command does not happen on a store.
-pub(crate) type ErrorOf<C, S> = ExecuteError<<C as Command>::Rejection, <S as Store>::Error>;
-
-/// How an execution ends.
-pub(crate) type Outcome<R, E> = Result<Executed, ExecuteError<R, E>>;
 
 /// An execution and its first step.
 type Started<X, C, S> = (X, Step<<C as Command>::Rejection, S>);
@@ -324,12 +294,15 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
         position: Position,
     ) -> Step<C::Rejection, S> {
         let attempt = self.attempts;
+        self.shared.meters.conflicts.add(1);
         if attempt >= self.policy.attempts() {
             let contended = ExecuteError::Contended { conflicts, attempts: attempt };
             return end(Err(contended), RestsOn::Position(position));
         }
         self.attempts += 1;
+        self.shared.meters.retries.add(1);
         let delay = self.policy.delay(attempt, || self.shared.timer.random());
+        tracing::debug!(attempt, ?conflicts, ?delay, "conflicted");
         let retry = Retry { attempt, conflicts: &conflicts, delay };
         if let Err(panicked) = guard("on_retry", || self.policy.tell(&retry)) {
             return failed(panicked);

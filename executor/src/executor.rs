@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use annals_event::Store;
+use tracing::Instrument;
 
 use crate::{
     block_on::block_on,
@@ -10,14 +11,16 @@ use crate::{
     command::Command,
     deadline::{Stage, before},
     error::ExecuteError,
-    execution::{Ended, ErrorOf, Executed, Execution, Outcome, RestsOn, Shared, Step},
+    execution::{Execution, Shared, Step},
     join::join_all,
+    observe::{Meters, Observation},
     options::ExecutorOptions,
+    outcome::{Ended, ErrorOf, Executed, Outcome, RestsOn},
     payloads::Payloads,
     request::Request,
     retry::RetryPolicy,
     state_cache::{CacheStats, StateCache},
-    turns::Turns,
+    turns::{Keys, Turn, Turns},
 };
 
 /// Runs commands on a store. Clones are cheap, and share their queues and their cache: make one
@@ -64,7 +67,7 @@ impl<S: Store, K: Codec> Executor<S, K> {
     pub fn with_options(store: S, payloads: Payloads<K>, options: ExecutorOptions) -> Self {
         let ExecutorOptions { cache_bytes, timer } = options;
         let (turns, cache) = (Arc::new(Turns::default()), StateCache::new(cache_bytes));
-        let shared = Shared { store, payloads, turns, cache, timer };
+        let shared = Shared { store, payloads, turns, cache, timer, meters: Meters::new() };
         Self { shared: Arc::new(shared), policy: RetryPolicy::default() }
     }
 
@@ -105,15 +108,10 @@ impl<S: Store, K: Codec> Executor<S, K> {
         request: impl Into<Request<'c, C>>,
     ) -> ExecuteResult<C, S> {
         let request = request.into();
-        let stage = Stage::default();
-        let Some(timeout) = request.timeout else { return self.run(&request, None, &stage).await };
-        let timer = &*self.shared.timer;
-        let deadline = timer.now().saturating_add(timeout);
-        let run = self.run(&request, Some(deadline), &stage);
-        match before(timer.sleep(deadline), run).await {
-            Some(result) => result,
-            None => Err(stage.timed_out()),
-        }
+        let observation = self.observe::<C>();
+        let result = self.run_in_time(&request).instrument(observation.span.clone()).await;
+        observation.end(&result);
+        result
     }
 
     /// As [`Executor::execute`], in a thread that blocks: where nobody else is at it, the
@@ -129,8 +127,12 @@ impl<S: Store, K: Codec> Executor<S, K> {
         if request.timeout.is_some() {
             return block_on(self.execute(request));
         }
-        let ended = self.decide_blocking(&request)?;
-        self.finish_blocking(ended)
+        let observation = self.observe::<C>();
+        let entered = observation.span.enter();
+        let result = self.decide_blocking(&request).and_then(|ended| self.finish_blocking(ended));
+        drop(entered);
+        observation.end(&result);
+        result
     }
 
     /// Executes commands, all in flight together: they share writes and syncs. Those over the
@@ -149,6 +151,20 @@ impl<S: Store, K: Codec> Executor<S, K> {
         requests: impl IntoIterator<Item = R>,
     ) -> Vec<ExecuteResult<C, S>> {
         block_on(self.execute_all(requests))
+    }
+
+    fn observe<C>(&self) -> Observation<'_> {
+        Observation::begin::<C>(&self.shared.meters, &*self.shared.timer)
+    }
+
+    async fn run_in_time<C: Command>(&self, request: &Request<'_, C>) -> ExecuteResult<C, S> {
+        let stage = Stage::default();
+        let Some(timeout) = request.timeout else { return self.run(request, None, &stage).await };
+        let timer = &*self.shared.timer;
+        let deadline = timer.now().saturating_add(timeout);
+        let run = self.run(request, Some(deadline), &stage);
+        let result = before(timer.sleep(deadline), run).await;
+        result.unwrap_or_else(|| Err(stage.timed_out()))
     }
 
     async fn run<C: Command>(
@@ -193,6 +209,12 @@ impl<S: Store, K: Codec> Executor<S, K> {
         }
     }
 
+    fn queue(&self, keys: Keys) -> Turn {
+        let turn = self.shared.turns.queue(keys);
+        self.shared.meters.queued.add(u64::from(turn.is_waiting()));
+        turn
+    }
+
     /// Runs a command up to where its outcome is fixed, durable or not.
     async fn decide<C: Command>(
         &self,
@@ -200,12 +222,12 @@ impl<S: Store, K: Codec> Executor<S, K> {
         deadline: Option<Duration>,
         stage: &Stage,
     ) -> Result<End<C, S>, ErrorOf<C, S>> {
-        let Shared { store, turns, timer, .. } = &*self.shared;
+        let Shared { store, timer, .. } = &*self.shared;
         let (mut execution, mut step) = Execution::start(request, &self.shared, &self.policy)?;
         loop {
             step = match step {
                 Step::Queue(keys) => {
-                    let mut turn = turns.queue(keys);
+                    let mut turn = self.queue(keys);
                     (&mut turn).await;
                     execution.on_turn(turn)
                 }
@@ -239,11 +261,11 @@ impl<S: Store, K: Codec> Executor<S, K> {
         &self,
         request: &Request<'_, C>,
     ) -> Result<End<C, S>, ErrorOf<C, S>> {
-        let Shared { store, turns, timer, .. } = &*self.shared;
+        let Shared { store, timer, .. } = &*self.shared;
         let (mut execution, mut step) = Execution::start(request, &self.shared, &self.policy)?;
         loop {
             step = match step {
-                Step::Queue(keys) => execution.on_turn(turns.queue(keys).wait()),
+                Step::Queue(keys) => execution.on_turn(self.queue(keys).wait()),
                 Step::Find(id) => {
                     execution.on_found(store.find_blocking(id).map_err(ExecuteError::Store)?)
                 }

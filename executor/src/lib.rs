@@ -30,11 +30,15 @@ mod request;
 mod retry;
 mod timer;
 
+mod meter;
+mod observe;
+
 mod basis;
 mod execution;
 mod executor;
 mod guard;
 mod options;
+mod outcome;
 
 mod block_on;
 mod deadline;
@@ -55,10 +59,10 @@ pub use decision::Decision;
 pub use error::{ExecuteError, InvalidCommand};
 pub use event::{Event, EventSchema};
 pub use event_error::{DecodeError, EncodeError};
-pub use execution::Executed;
 pub use executor::Executor;
 pub use idempotency::IdempotencyKey;
 pub use options::ExecutorOptions;
+pub use outcome::Executed;
 pub use payloads::Payloads;
 pub use per_stream::{PerStream, StreamState};
 pub use recorded::Recorded;

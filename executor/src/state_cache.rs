@@ -15,6 +15,8 @@ use parking_lot::Mutex;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, Weighter, unsync};
 use smallvec::SmallVec;
 
+use crate::meter::Meter;
+
 /// A state of any type.
 pub(crate) type AnyState = Box<dyn Any + Send>;
 
@@ -78,6 +80,8 @@ const ENTRY_BYTES: usize = 160;
 #[derive(Debug)]
 pub(crate) struct StateCache {
     shards: [Mutex<Shard>; SHARDS],
+    hits: Meter,
+    misses: Meter,
 }
 
 impl StateCache {
@@ -89,7 +93,11 @@ impl StateCache {
             let map = Map::with(states, per_shard, BySize, DefaultHashBuilder::default(), Hand);
             Mutex::new(Shard { map, hits: 0, misses: 0 })
         };
-        Self { shards: std::array::from_fn(|_| shard()) }
+        Self {
+            shards: std::array::from_fn(|_| shard()),
+            hits: Meter::new("annals_state_cache_hits_total"),
+            misses: Meter::new("annals_state_cache_misses_total"),
+        }
     }
 
     fn shard(&self, key: &StateKey<'_>) -> &Mutex<Shard> {
@@ -107,7 +115,10 @@ impl StateCache {
     pub(crate) fn take_any(&self, key: &StateKey<'_>) -> Option<AnyState> {
         let mut shard = self.shard(key).lock();
         let state = shard.map.get_mut(key).and_then(|mut slot| slot.state.take());
-        *if state.is_some() { &mut shard.hits } else { &mut shard.misses } += 1;
+        let is_hit = state.is_some();
+        *if is_hit { &mut shard.hits } else { &mut shard.misses } += 1;
+        drop(shard);
+        if is_hit { &self.hits } else { &self.misses }.add(1);
         state
     }
 

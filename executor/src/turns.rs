@@ -135,6 +135,11 @@ impl Waiter {
 }
 
 impl Turn {
+    /// Whether others are before it.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiter.is_some()
+    }
+
     /// Blocks until the turn has come.
     pub(crate) fn wait(mut self) -> Self {
         let Some(waiter) = self.waiter.take() else { return self };

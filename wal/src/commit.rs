@@ -28,6 +28,7 @@ use crate::{
     environment::Threads,
     error::Failure,
     num::to_u64,
+    observe::{self, Meters},
     options::{LogOptions, SyncPolicy},
     prepare::Preparer,
     recovery::Recovered,
@@ -54,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) writer: Mutex<Writer>,
     pub(crate) flusher: Flusher,
     pub(crate) counters: Counters,
+    pub(crate) meters: Meters,
 }
 
 /// The helper threads. An append may have to wait for a segment, but never for other jobs.
@@ -123,6 +125,7 @@ impl Shared {
             writer: Mutex::new(Writer { durable, unsynced: None }),
             flusher: Flusher::default(),
             counters: Counters::default(),
+            meters: Meters::new(),
         }
     }
 
@@ -192,15 +195,20 @@ impl Shared {
         let group = self.tail.lock().take()?;
         let ended = Some(group.number);
         let _guard = PoisonOnPanic(self);
+        let _span = observe::span(&group).entered();
         match self.write(&group, writer) {
             Ok(()) => {
-                let Group { number, parts, last_record } = group;
+                let Group { number, parts, last_record, frames, bytes } = group;
                 drop(parts);
                 // Before `written`, which lets frames go to their file at once and be seen.
                 self.watermark.publish(number, last_record);
-                self.tail.lock().written(writer.durable);
+                let newest = self.tail.lock().written(writer.durable);
+                self.meters.group(frames, bytes, newest.saturating_sub(last_record));
             }
-            Err(failure) => self.watermark.fail(failure),
+            Err(failure) => {
+                tracing::error!(%failure, "the log failed; open it again");
+                self.watermark.fail(failure);
+            }
         }
         // Relaxed: nothing is inferred from a count.
         self.counters.groups.fetch_add(1, Ordering::Relaxed);
@@ -244,7 +252,9 @@ impl Shared {
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         let is_same = writer.durable.segment == segment.header.segment;
         segment.withdraw(if is_same { writer.durable.offset } else { 0 }..end);
-        let synced = segment.file().and_then(|file| file.sync_data());
+        let environment = &*self.options.environment;
+        let sync = || segment.file().and_then(|file| file.sync_data());
+        let synced = self.meters.timed(environment, sync);
         synced.map_err(|error| segment.failure("sync", error))?;
         writer.durable = Address { segment: segment.header.segment, offset: end };
         Ok(())

@@ -19,6 +19,7 @@ mod map;
 mod memory;
 mod naming;
 mod num;
+mod observe;
 mod options;
 mod prepare;
 mod reader;

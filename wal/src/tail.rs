@@ -60,6 +60,9 @@ pub(crate) struct Group {
     pub(crate) parts: Arc<Vec<Part>>,
     /// The last record in it.
     pub(crate) last_record: u64,
+    /// How many frames it has, those of the log's own included.
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
 }
 
 /// The end of the log.
@@ -261,17 +264,21 @@ impl Tail {
             return None;
         }
         let mut parts = std::mem::take(&mut self.gathering);
+        let (mut frames, mut bytes) = (0, 0);
         for part in &mut parts {
-            self.chain = finish(part, self.chain, self.durable);
+            frames += finish(part, &mut self.chain, self.durable);
+            bytes += to_u64(part.bytes.len());
         }
         self.in_flight = Arc::new(parts);
         let number = self.group;
         self.group += 1;
-        Some(Group { number, parts: self.in_flight.clone(), last_record: self.next_record - 1 })
+        let (parts, last_record) = (self.in_flight.clone(), self.next_record - 1);
+        Some(Group { number, parts, last_record, frames, bytes })
     }
 
     /// Says that the group taken last is in its files. `durable`: everything before is synced.
-    pub(crate) fn written(&mut self, durable: Address) {
+    /// Returns the last record that is in order by now.
+    pub(crate) fn written(&mut self, durable: Address) -> u64 {
         self.durable = durable;
         let parts = std::mem::take(&mut self.in_flight);
         let part = Arc::into_inner(parts).and_then(|mut parts| parts.pop());
@@ -280,6 +287,7 @@ impl Tail {
             self.spare = part.bytes;
             self.spare.clear();
         }
+        self.next_record - 1
     }
 
     /// Copies the frame at `address` into `out`, if it is not in its file yet.
@@ -311,24 +319,26 @@ fn durable_in(segment: &Segment, durable: Address) -> u64 {
     if durable.segment == segment.header.segment { durable.offset } else { 0 }
 }
 
-/// Finishes all frames of a part, and the header if the part has it; returns the new chain.
-fn finish(part: &mut Part, mut chain: u32, durable: Address) -> u32 {
+/// Finishes all frames of a part, and the header if the part has it, and continues the chain;
+/// returns how many frames there were.
+fn finish(part: &mut Part, chain: &mut u32, durable: Address) -> u64 {
     let segment = &part.segment;
     // A segment that begins here may have the number of the empty one that it replaces.
     let durable = if part.prepared_name.is_some() { 0 } else { durable_in(segment, durable) };
-    let mut at = 0;
+    let (mut at, mut frames) = (0, 0);
     if part.prepared_name.is_some() {
         at = to_usize(FRAMES_START);
         let page = part.bytes.get_mut(..at).unwrap_or_default();
-        Header { chain, ..segment.header }.encode(page);
-        chain = Header::checksum(page);
+        Header { chain: *chain, ..segment.header }.encode(page);
+        *chain = Header::checksum(page);
     }
     while let Some(frame) = part.bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
         let Some(head) = Head::decode_own(frame) else { break };
         let offset = part.start + to_u64(at);
-        chain = format::finish(segment.seed, offset, chain, durable, frame);
+        *chain = format::finish(segment.seed, offset, *chain, durable, frame);
         segment.note(head.first_record, offset);
         at += to_usize(head.frame_len());
+        frames += 1;
     }
-    chain
+    frames
 }
