@@ -57,8 +57,8 @@ pub(crate) struct Tally {
     pub(crate) kept: [u64; 3],
     /// States by how often the power was cut before: never, once, twice.
     pub(crate) cuts: [u64; 3],
-    /// Writes, discards and flushes that were recorded.
-    pub(crate) requests: u64,
+    /// Requests that were recorded: writes, discards, flushes.
+    pub(crate) requests: [u64; 3],
     /// States of which only whole blocks are missing, since the filesystem takes nothing else.
     pub(crate) not_torn: u64,
     pub(crate) findings: Vec<Finding>,
@@ -222,7 +222,15 @@ fn requests(recording: &Recording) -> u64 {
 impl Tally {
     fn count(&mut self, recording: &Recording) {
         self.recordings += 1;
-        self.requests += requests(recording);
+        let [writes, discards, flushes] = &mut self.requests;
+        for happening in &recording.happenings {
+            match happening {
+                Happening::Write { .. } | Happening::Failed { .. } => *writes += 1,
+                Happening::Zero { .. } => *discards += 1,
+                Happening::Flush => *flushes += 1,
+                Happening::Note(_) => {}
+            }
+        }
     }
 
     fn count_state(&mut self, recording: &Recording, state: &State) {

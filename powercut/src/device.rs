@@ -86,7 +86,10 @@ fn disk_name(inode: u64) -> String {
 
 impl Inserted {
     fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), Errno> {
-        self.meet(BlockRequest::Write)?;
+        if let Err(error) = self.meet(BlockRequest::Write) {
+            self.happenings.push(Happening::Failed { offset, bytes: bytes.to_vec() });
+            return Err(error);
+        }
         self.image.write(offset, bytes);
         self.happenings.push(Happening::Write { offset, bytes: bytes.to_vec() });
         Ok(())

@@ -48,7 +48,7 @@ impl Examiner {
     /// How the store, or the filesystem, breaks its word.
     pub(crate) fn examine(&self, recording: &Recording, state: &State) -> Result<(), Violation> {
         self.slate.become_disk(&state.image).map_err(Violation::NotMounted)?;
-        let mounted = Mounted::new(self.filesystem, self.slate.device(), &self.at);
+        let mounted = Mounted::new(self.filesystem, self.slate.device(), &self.at, false);
         let mounted = mounted.map_err(Violation::NotMounted)?;
         let look = || look(&mounted.store(), recording, state);
         let outcome = catch_unwind(AssertUnwindSafe(look))
@@ -86,7 +86,9 @@ fn look(place: &Path, recording: &Recording, state: &State) -> Result<(), Violat
         modes.reverse();
     }
     for mode in modes {
-        let store = open(place, recording.segment_bytes, mode)?;
+        let has_helpers = random.below(8) == 0;
+        let threads = if has_helpers { Threads::Background } else { Threads::Inline };
+        let store = open(place, recording.segment_bytes, mode, threads)?;
         let found = ledger.compare(&Shown::by(&store)?)?;
         ledger.apply(&Note::Found(found));
         make_room()?;
@@ -98,9 +100,14 @@ fn look(place: &Path, recording: &Recording, state: &State) -> Result<(), Violat
     Ok(())
 }
 
-fn open(place: &Path, segment_bytes: u64, mode: ReadMode) -> Result<Annals, Violation> {
+fn open(
+    place: &Path,
+    segment_bytes: u64,
+    mode: ReadMode,
+    threads: Threads,
+) -> Result<Annals, Violation> {
     let options = Options::new().segment_bytes(segment_bytes).read_mode(mode);
-    Ok(options.threads(Threads::Inline).open(place)?)
+    Ok(options.threads(threads).open(place)?)
 }
 
 /// Appends; now and then so much that a new segment begins.

@@ -71,10 +71,13 @@ impl Filesystem {
     }
 
     /// What it is mounted with. Several copies of a filesystem are mounted at the same time.
-    pub(crate) fn options(self) -> &'static CStr {
-        match self {
-            Self::Ext4 | Self::Btrfs => c"",
-            Self::Xfs => c"nouuid",
+    pub(crate) fn options(self, does_discard: bool) -> &'static CStr {
+        match (self, does_discard) {
+            (Self::Ext4 | Self::Btrfs, false) => c"",
+            (Self::Ext4, true) => c"discard",
+            (Self::Xfs, false) => c"nouuid",
+            (Self::Xfs, true) => c"nouuid,discard",
+            (Self::Btrfs, true) => c"discard=sync",
         }
     }
 

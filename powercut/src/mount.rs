@@ -26,13 +26,18 @@ pub(crate) struct Mounted {
 }
 
 impl Mounted {
-    /// Mounts a filesystem.
+    /// Mounts a filesystem, which may be told to discard what it frees.
     ///
     /// # Errors
     /// As the system says.
-    pub(crate) fn new(filesystem: Filesystem, device: &Path, at: &Path) -> io::Result<Self> {
-        let flags = MountFlags::NOATIME;
-        mount(device, at, filesystem.name(), flags, Some(filesystem.options()))?;
+    pub(crate) fn new(
+        filesystem: Filesystem,
+        device: &Path,
+        at: &Path,
+        does_discard: bool,
+    ) -> io::Result<Self> {
+        let (flags, options) = (MountFlags::NOATIME, filesystem.options(does_discard));
+        mount(device, at, filesystem.name(), flags, Some(options))?;
         Ok(Self { at: at.to_owned(), is_mounted: true })
     }
 

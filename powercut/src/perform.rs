@@ -62,7 +62,8 @@ pub(crate) fn perform(performance: &Performance) -> Result<(), PowercutError> {
     let workload = workload.ok_or_else(|| PowercutError::NoSuchWorkload(name.clone()))?;
     let workload = Workload { segment_bytes: performance.segment_bytes, ..workload };
     let notes = Notes::open(&performance.notes).map_err(PowercutError::io("open the notes"))?;
-    let mounted = Mounted::new(performance.filesystem, &performance.device, &performance.at);
+    let Performance { filesystem, device, at, .. } = performance;
+    let mounted = Mounted::new(*filesystem, device, at, workload.has_neighbours);
     let is_failing = performance.script != Script::Plain;
     let mounted = match mounted {
         // The disk failed already while it was mounted: there is nothing to perform on.
@@ -71,7 +72,7 @@ pub(crate) fn perform(performance: &Performance) -> Result<(), PowercutError> {
     };
     let stage = Stage {
         desk: Desk::new(workload, notes, performance.first_number, is_failing),
-        filesystem: performance.filesystem,
+        filesystem: *filesystem,
         seed: performance.seed,
         plant: performance.plant,
         place: mounted.store(),

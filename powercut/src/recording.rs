@@ -21,6 +21,13 @@ pub(crate) enum Happening {
         /// Which.
         bytes: Vec<u8>,
     },
+    /// Bytes were to be written, and the disk said that it failed: some of them may be there.
+    Failed {
+        /// Where, in bytes.
+        offset: u64,
+        /// Which.
+        bytes: Vec<u8>,
+    },
     /// Bytes were discarded, or zeroes written.
     Zero {
         /// Where, in bytes.
@@ -160,6 +167,11 @@ impl Happening {
                 put(out, *offset);
                 put(out, *len);
             }
+            Self::Failed { offset, bytes } => {
+                put(out, 4);
+                put(out, *offset);
+                put_bytes(out, bytes);
+            }
             Self::Flush => put(out, 2),
             Self::Note(note) => {
                 put(out, 3);
@@ -174,6 +186,7 @@ impl Happening {
             1 => Self::Zero { offset: taker.number()?, len: taker.number()? },
             2 => Self::Flush,
             3 => Self::Note(Note::take(taker)?),
+            4 => Self::Failed { offset: taker.number()?, bytes: taker.bytes()?.to_vec() },
             _ => return None,
         })
     }
@@ -237,6 +250,7 @@ mod tests {
             tried(1),
             Happening::Write { offset: 5, bytes: vec![1, 2] },
             Happening::Zero { offset: 512, len: 1024 },
+            Happening::Failed { offset: 6, bytes: vec![3] },
             Happening::Flush,
         ]);
         recording.base.write(7, b"base");

@@ -51,20 +51,22 @@ impl Report {
     ) {
         let [durable, prefix, subset] = tally.kept;
         let [first, second, third] = tally.cuts;
+        let [writes, discards, flushes] = tally.requests;
         let (states, findings) = (tally.states, tally.findings.len());
         println!(
-            "{}: {states} states of {} recordings ({} requests), {findings} broken promises, {} s",
+            "{}: {states} states ({first} of a first life, {second} of a second, {third} of a \
+             third; {} untorn) of {} recordings ({writes} writes, {discards} discards, {flushes} \
+             flushes), {findings} broken promises, {} s",
             filesystem.name(),
+            tally.not_torn,
             tally.recordings,
-            tally.requests,
             duration.as_secs()
         );
         self.power_cuts.push(format!(
             "| {} | {states} | {durable} | {prefix} | {subset} | {first} | {second} | {third} | \
-             {} | {} | {} | {findings} | {} |",
+             {} | {writes} | {discards} | {flushes} | {} | {findings} | {} |",
             filesystem.name(),
             tally.recordings,
-            tally.requests,
             tally.not_torn,
             duration.as_secs()
         ));
@@ -159,8 +161,8 @@ const POWER_CUTS: &str = "\n## Power cuts\n\n\
     of it, or a random subset; in the first life of a store, its second, its third. Untorn: the \
     filesystem itself did not outlive torn blocks, so only whole ones are missing.\n\n\
     | filesystem | states | durable | prefix | subset | first | second | third | recordings | \
-    requests | untorn | broken promises | s |\n\
-    |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+    writes | discards | flushes | untorn | broken promises | s |\n\
+    |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
 
 const FAILURES: &str = "\n## Failing and full disks\n\n\
     | filesystem | failing disks | failing calls | full disks | states after them | \

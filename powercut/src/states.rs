@@ -1,6 +1,6 @@
 //! The disks that a power cut may leave behind, for each write and each flush of a recording.
 //!
-//! At each boundary: everything written so far, and random subsets of the sectors written since
+//! At each boundary: everything written so far, but for what the disk said had failed, and random subsets of the sectors written since
 //! the last flush; only the filesystem's superblock is not torn. What the last flush covered, and nothing else, is the state at that flush. A
 //! disk that comes up again before the next flush is not made twice.
 
@@ -104,7 +104,7 @@ impl<'a> States<'a> {
         match happening {
             Happening::Note(_) => {}
             Happening::Flush => self.begin_epoch(),
-            Happening::Write { .. } | Happening::Zero { .. } => {
+            Happening::Write { .. } | Happening::Zero { .. } | Happening::Failed { .. } => {
                 apply(happening, &mut self.prefix);
                 self.pending.push(self.next - 1);
                 self.add_states();
@@ -140,7 +140,9 @@ impl<'a> States<'a> {
         for happening in self.pending.iter().filter_map(|index| happenings.get(*index)) {
             let is_kept = random.below(8) < eighths;
             match happening {
-                Happening::Write { offset, bytes } if number % 4 != 1 => {
+                Happening::Write { offset, bytes } | Happening::Failed { offset, bytes }
+                    if number % 4 != 1 =>
+                {
                     let pieces = (*offset..).step_by(piece_bytes).zip(bytes.chunks(piece_bytes));
                     for (offset, bytes) in pieces {
                         let is_alone = !superblock.contains(&offset);
@@ -185,7 +187,7 @@ fn apply(happening: &Happening, image: &mut Image) {
     match happening {
         Happening::Write { offset, bytes } => image.write(*offset, bytes),
         Happening::Zero { offset, len } => image.zero(*offset, *len),
-        Happening::Flush | Happening::Note(_) => {}
+        Happening::Failed { .. } | Happening::Flush | Happening::Note(_) => {}
     }
 }
 
@@ -278,6 +280,16 @@ mod tests {
         }
         let prefix = States::new(&recording).next().unwrap();
         assert!(with_whole_blocks(&recording, &prefix).is_none());
+    }
+
+    #[test]
+    fn of_a_failed_write_some_may_be_there() {
+        let bytes = vec![7; 512];
+        let recording = recording(20, vec![Happening::Failed { offset: START, bytes }]);
+        let states: Vec<_> = States::new(&recording).map(|s| (s.kept, sectors(&s)[0])).collect();
+        assert_eq!(states.len(), 2);
+        assert_eq!(states[0], (Kept::Durable, 0));
+        assert!(matches!(states[1], (Kept::Subset(_), 7)));
     }
 
     #[test]

@@ -174,7 +174,9 @@ impl Trials {
         let (mut writes, mut flushes) = (0, 0);
         for happening in before {
             match happening {
-                Happening::Write { .. } | Happening::Zero { .. } => writes += 1,
+                Happening::Write { .. } | Happening::Failed { .. } | Happening::Zero { .. } => {
+                    writes += 1;
+                }
                 Happening::Flush => flushes += 1,
                 Happening::Note(_) => {}
             }

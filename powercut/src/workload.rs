@@ -29,7 +29,8 @@ pub(crate) struct Workload {
     pub(crate) sync_policy: SyncPolicy,
     pub(crate) read_mode: ReadMode,
     pub(crate) threads: Threads,
-    /// Whether other files change beside the log, and the whole filesystem is synced now and then.
+    /// Whether other files change beside the log, the whole filesystem is synced now and then, and
+    /// what it frees is discarded.
     pub(crate) has_neighbours: bool,
 }
 
@@ -147,7 +148,7 @@ pub(crate) const ALL: [Workload; 12] = [
     },
     Workload {
         name: "neighbours",
-        about: "other files of the filesystem change, and all of it is synced now and then",
+        about: "other files change and are discarded, and the filesystem is synced now and then",
         appends: 24,
         streams: 3,
         events_max: 3,
