@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use rustix::process::{Signal, set_parent_process_death_signal};
+
 use crate::{
     caller::Desk,
     error::PowercutError,
@@ -57,6 +59,9 @@ pub(crate) struct Performance {
 /// # Errors
 /// The store breaks its word, or the system refuses.
 pub(crate) fn perform(performance: &Performance) -> Result<(), PowercutError> {
+    // Without the process that serves the disk there is nothing to perform on.
+    set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(|error| PowercutError::io("ask to end with the recorder")(error.into()))?;
     let name = &performance.workload;
     let workload = workload::by_name(name);
     let workload = workload.ok_or_else(|| PowercutError::NoSuchWorkload(name.clone()))?;
