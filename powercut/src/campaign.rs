@@ -27,7 +27,7 @@ use crate::{
     recorder::{Recorder, Scene},
     recording::{Happening, Recording},
     script::Script,
-    states::{Kept, State, States},
+    states::{self, Kept, State, States},
     workload::{self, Workload},
 };
 
@@ -59,9 +59,17 @@ pub(crate) struct Tally {
     pub(crate) cuts: [u64; 3],
     /// Requests that were recorded: writes, discards, flushes.
     pub(crate) requests: [u64; 3],
-    /// States of which only whole blocks are missing, since the filesystem takes nothing else.
+    /// States, examined or gone on with, of which only whole blocks are missing, since the
+    /// filesystem takes nothing else.
     pub(crate) not_torn: u64,
     pub(crate) findings: Vec<Finding>,
+}
+
+/// A disk that a power cut left behind, where another recording begins.
+#[derive(Debug, Clone)]
+struct Origin {
+    recording: Arc<Recording>,
+    state: State,
 }
 
 /// The power is cut up to so many times in one life of a store.
@@ -91,7 +99,7 @@ impl Campaign {
         let Examined { states, not_torn, findings } = pool.finish()?;
         outcome?;
         progress.at(states);
-        Ok(Tally { states, not_torn, findings, ..tally })
+        Ok(Tally { states, not_torn: tally.not_torn + not_torn, findings, ..tally })
     }
 
     /// Says what is recorded next, and has the states examined.
@@ -105,30 +113,41 @@ impl Campaign {
         progress: &Progress,
     ) -> Result<(), PowercutError> {
         let mut openings = self.openings(base);
-        let mut recoveries = VecDeque::new();
-        let mut under_way = 0;
+        let mut recoveries: VecDeque<Origin> = VecDeque::new();
+        let mut under_way = VecDeque::new();
         let mut made = 0;
         loop {
-            while under_way < AHEAD {
-                let scene = recoveries.pop_front().or_else(|| openings.next());
-                let Some(scene) = scene else { break };
-                if scenes.send(scene).is_err() {
+            while under_way.len() < AHEAD {
+                let origin = recoveries.pop_front();
+                let scene = match &origin {
+                    Some(origin) => Some(self.recovery(origin)),
+                    None => openings.next(),
+                };
+                if scene.is_none_or(|scene| scenes.send(scene).is_err()) {
                     break;
                 }
-                under_way += 1;
+                under_way.push_back(origin);
             }
-            let Ok(recording) = recordings.recv() else { return Ok(()) };
-            under_way -= 1;
-            let recording = Arc::new(recording?);
+            let Ok(outcome) = recordings.recv() else { return Ok(()) };
+            let origin = under_way.pop_front().flatten();
+            let recording = match outcome {
+                Err(PowercutError::Damaged(said)) => {
+                    let sibling = origin.and_then(|origin| origin.with_whole_blocks());
+                    recoveries.push_front(sibling.ok_or(PowercutError::Damaged(said))?);
+                    tally.not_torn += 1;
+                    continue;
+                }
+                outcome => Arc::new(outcome?),
+            };
             tally.count(&recording);
             progress.now(&recording.workload);
-            let base = self.send_states(&recording, pool, tally, &mut made, progress);
+            let state = self.send_states(&recording, pool, tally, &mut made, progress);
             if made >= self.wanted || pool.found() >= self.findings_max {
                 return Ok(());
             }
             let may_go_on = recording.cuts + 1 < CUTS_MAX && self.plant.is_none();
-            let base = base.filter(|_| may_go_on);
-            recoveries.extend(base.map(|state| self.recovery(&recording, &state)));
+            let state = state.filter(|_| may_go_on);
+            recoveries.extend(state.map(|state| Origin { recording, state }));
         }
     }
 
@@ -154,7 +173,8 @@ impl Campaign {
     }
 
     /// What happens on a disk that a power cut left behind.
-    fn recovery(&self, recording: &Recording, state: &State) -> Scene {
+    fn recovery(&self, origin: &Origin) -> Scene {
+        let Origin { recording, state } = origin;
         let mut before: Vec<Note> = recording.notes(state.cut, state.end).cloned().collect();
         before.push(Note::PowerCut);
         let segment_bytes = recording.segment_bytes;
@@ -211,6 +231,15 @@ impl Campaign {
             progress.at(pool.examined());
         }
         chosen
+    }
+}
+
+impl Origin {
+    /// The same, of which only whole blocks are missing; `None` if that is no other disk.
+    fn with_whole_blocks(&self) -> Option<Self> {
+        let state = states::with_whole_blocks(&self.recording, &self.state)?;
+        let is_other = state.image.digest() != self.state.image.digest();
+        is_other.then(|| Self { recording: Arc::clone(&self.recording), state })
     }
 }
 

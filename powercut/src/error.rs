@@ -38,6 +38,9 @@ pub enum PowercutError {
         /// The first, and how to see it again.
         first: String,
     },
+    /// The filesystem says that blocks of its own are damaged.
+    #[error("{0}")]
+    Damaged(String),
     /// The store broke its word while a workload ran.
     #[error("{0}")]
     BrokenWord(String),
@@ -73,10 +76,10 @@ pub enum PowercutError {
 }
 
 impl PowercutError {
-    /// Whether it is about the store and not about the machine.
+    /// Whether it is about the store, or the filesystem below it, and not about the machine.
     pub(crate) fn is_about_the_store(&self) -> bool {
-        use PowercutError::{Broken, BrokenWord, NotNoticed, TooFew};
-        matches!(self, Broken { .. } | BrokenWord(_) | NotNoticed(_) | TooFew { .. })
+        use PowercutError::{Broken, BrokenWord, Damaged, NotNoticed, TooFew};
+        matches!(self, Broken { .. } | BrokenWord(_) | Damaged(_) | NotNoticed(_) | TooFew { .. })
     }
 
     /// What the program ends with: 3 where nothing was measured, otherwise 1.
@@ -88,7 +91,7 @@ impl PowercutError {
     }
 
     /// Says what was to be done when the system refused.
-    pub(crate) fn io(action: &str) -> impl Fn(io::Error) -> Self {
+    pub(crate) fn io(action: &str) -> impl Fn(io::Error) -> Self + use<> {
         let action = action.to_owned();
         move |source| Self::Io { action: action.clone(), source }
     }

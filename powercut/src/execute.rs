@@ -1,6 +1,10 @@
 //! Does what the program was told.
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use crate::{
     arguments::{Arguments, Command, Common, Replay, Run},
@@ -17,6 +21,7 @@ use crate::{
     pool::{Examined, Pool},
     progress::Progress,
     recording::Recording,
+    rehearsal,
     report::Report,
     requirements,
     states::States,
@@ -62,11 +67,17 @@ fn chosen(filesystem: Option<Filesystem>) -> Vec<Filesystem> {
     filesystem.map_or_else(|| Filesystem::ALL.to_vec(), |filesystem| vec![filesystem])
 }
 
-/// Makes sure that this machine can do it, and gets everything ready.
-fn open_gate(common: &Common) -> Result<Gate, PowercutError> {
-    requirements::check(&Filesystem::ALL)?;
-    let failures = gate::absolute(&common.failures)?;
+/// Makes sure that this machine can do it; returns a directory in memory for everything.
+fn make_ready(filesystems: &[Filesystem]) -> Result<PathBuf, PowercutError> {
+    requirements::check(filesystems)?;
     let scratch = namespace::enter()?;
+    rehearsal::rehearse(filesystems, &scratch)?;
+    Ok(scratch)
+}
+
+fn open_gate(common: &Common) -> Result<Gate, PowercutError> {
+    let failures = gate::absolute(&common.failures)?;
+    let scratch = make_ready(&Filesystem::ALL)?;
     let (seed, workers) = (common.seed, to_usize(common.workers));
     Ok(Gate { seed, workers, failures, scratch, report: Report::default() })
 }
@@ -98,8 +109,7 @@ fn execute_run(run: &Run) -> Result<(), PowercutError> {
     if workloads.is_empty() {
         workloads = workload::ALL.to_vec();
     }
-    requirements::check(&[run.filesystem])?;
-    let scratch = namespace::enter()?;
+    let scratch = make_ready(&[run.filesystem])?;
     let campaign = Campaign {
         filesystem: run.filesystem,
         workloads,
@@ -120,8 +130,7 @@ fn execute_run(run: &Run) -> Result<(), PowercutError> {
 fn execute_replay(replay: &Replay) -> Result<(), PowercutError> {
     let recording = Recording::load(&replay.recording);
     let recording = Arc::new(recording.map_err(PowercutError::io("load the recording"))?);
-    requirements::check(&[recording.filesystem])?;
-    let scratch = namespace::enter()?;
+    let scratch = make_ready(&[recording.filesystem])?;
     let pool = Pool::new(recording.filesystem, &scratch, 1, recording.base.size())?;
     let mut count = 0;
     for state in States::new(&recording) {

@@ -31,6 +31,7 @@ mod requirements;
 mod block_fault;
 mod device;
 mod recorder;
+mod rehearsal;
 
 mod caller;
 mod failing;

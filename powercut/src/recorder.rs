@@ -87,6 +87,8 @@ impl Recorder {
     ///
     /// # Errors
     /// The store breaks its word while everything works, or the system refuses.
+    /// [`PowercutError::Damaged`]: the filesystem does not outlive the state of the disk that it
+    /// begins with.
     pub(crate) fn record(&self, scene: &Scene) -> Result<Recording, PowercutError> {
         let name = self.drive.insert(scene.base.clone(), scene.fault);
         let device = LoopDevice::attach(&self.files.join(name))?;
@@ -104,11 +106,13 @@ impl Recorder {
             happenings: self.drive.eject(),
         };
         performed.and_then(|()| testimony::hold(&recording)).map_err(|violation| {
-            let count = 1;
             let Scene { filesystem, workload, seed, .. } = scene;
             let name = filesystem.name();
-            let first = format!("{violation} (workload {} on {name}, seed {seed})", workload.name);
-            PowercutError::Broken { count, first }
+            let said = format!("{violation} (workload {} on {name}, seed {seed})", workload.name);
+            if violation.is_of_the_filesystem() {
+                return PowercutError::Damaged(said);
+            }
+            PowercutError::Broken { count: 1, first: said }
         })?;
         Ok(recording)
     }

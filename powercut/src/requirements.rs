@@ -32,6 +32,10 @@ pub(crate) fn check(filesystems: &[Filesystem]) -> Result<(), PowercutError> {
             return missing(format!("there is no {program}"), &format!("install {package}"));
         }
     }
+    // Root of a container may not even look away from the others' mounts.
+    if let Err(error) = programs::run("unshare", &["--mount", "--", "true"]) {
+        return missing(error.to_string(), "run it where root may mount");
+    }
     for filesystem in filesystems {
         let name = filesystem.name();
         if !is_known(name) {

@@ -1,8 +1,9 @@
 //! The disks that a power cut may leave behind, for each write and each flush of a recording.
 //!
-//! At each boundary: everything written so far, but for what the disk said had failed, and random subsets of the sectors written since
-//! the last flush; only the filesystem's superblock is not torn. What the last flush covered, and nothing else, is the state at that flush. A
-//! disk that comes up again before the next flush is not made twice.
+//! At each boundary: everything written so far, but for what the disk said had failed, and random
+//! subsets of the sectors written since the last flush; only the filesystem's superblock is not
+//! torn. What the last flush covered, and nothing else, is the state at that flush. A disk that
+//! comes up again before the next flush is not made twice.
 
 use std::collections::{HashSet, VecDeque};
 

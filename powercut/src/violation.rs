@@ -55,6 +55,10 @@ const DAMAGED: [i32; 3] = [5, 74, 117];
 impl Violation {
     /// Whether it is the filesystem that says that blocks of its own are damaged.
     pub(crate) fn is_of_the_filesystem(&self) -> bool {
+        if let Self::NotPerformed(said) = self {
+            // Of another process only the words are known.
+            return DAMAGED.iter().any(|error| said.contains(&format!("(os error {error})")));
+        }
         let error = match self {
             Self::NotMounted(error) | Self::NoRoomMade(error) => Some(error.raw_os_error()),
             Self::NotOpened(OpenError::Io { source, .. }) => Some(source.raw_os_error()),
@@ -62,5 +66,26 @@ impl Violation {
             _ => None,
         };
         error.flatten().is_some_and(|error| DAMAGED.contains(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_a_filesystem_says_of_its_own_blocks_is_told_from_what_a_store_says() {
+        for error in DAMAGED {
+            let error = || io::Error::from_raw_os_error(error);
+            assert!(Violation::NotMounted(error()).is_of_the_filesystem());
+            let said = format!("cannot mount the recorded disk: {}", error());
+            assert!(Violation::NotPerformed(said).is_of_the_filesystem());
+        }
+        let full = io::Error::from_raw_os_error(28);
+        assert!(!Violation::NotPerformed(full.to_string()).is_of_the_filesystem());
+        assert!(!Violation::NotMounted(full).is_of_the_filesystem());
+        assert!(!Violation::Lost(5).is_of_the_filesystem());
     }
 }
