@@ -108,6 +108,19 @@ impl Desk {
         Ok(())
     }
 
+    /// Returns when everything that was told is durable; says whether it is within a time that is
+    /// long for any machine.
+    ///
+    /// # Errors
+    /// The store breaks its word, or the notes cannot be written.
+    pub(crate) fn settle(&self, store: &Annals, seed: u64) -> Result<bool, PowercutError> {
+        // What was synced before it was told is known to be durable at the next sync only: one
+        // more append, of which nothing is told, makes sure that there is one.
+        let started = self.start(store, &mut Random::new(seed))?;
+        started.pending.wait().map_err(|error| unexpected(&error))?;
+        Ok(self.watch.wait())
+    }
+
     fn draw(&self, random: &mut Random) -> Request {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let Workload { events_max, streams, payload_bytes_max, .. } = self.workload;

@@ -92,7 +92,7 @@ impl Recorder {
     pub(crate) fn record(&self, scene: &Scene) -> Result<Recording, PowercutError> {
         let name = self.drive.insert(scene.base.clone(), scene.fault);
         let device = LoopDevice::attach(&self.files.join(name))?;
-        let performed = self.perform(scene, device.path());
+        let performed = self.wait_for(&mut self.command(scene, device.path())?);
         drop(device);
         let recording = Recording {
             filesystem: scene.filesystem,
@@ -117,11 +117,8 @@ impl Recorder {
         Ok(recording)
     }
 
-    /// Has a process of its own perform it: this one serves the disk and must not wait for it.
-    fn perform(&self, scene: &Scene, device: &Path) -> Result<(), Violation> {
-        let failed = |error: PowercutError| Violation::NotPerformed(error.to_string());
-        let mut child = self.command(scene, device).map_err(failed)?;
-        let outcome = wait(&mut child);
+    fn wait_for(&self, child: &mut Child) -> Result<(), Violation> {
+        let outcome = wait(child);
         if outcome.is_err() {
             // It may have left the disk mounted.
             drop(programs::unmount(&self.mount));
@@ -129,6 +126,7 @@ impl Recorder {
         outcome
     }
 
+    /// Has a process of its own perform it: this one serves the disk and must not wait for it.
     fn command(&self, scene: &Scene, device: &Path) -> Result<Child, PowercutError> {
         let next = scene.before.iter().filter_map(|note| match note {
             Note::Tried(request) => Some(request.number + 1),

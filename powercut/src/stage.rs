@@ -133,7 +133,7 @@ impl Stage {
     fn end(&self, store: Annals, round: u64) -> Result<(), PowercutError> {
         let Workload { sync_policy, rounds, .. } = *self.desk.workload();
         let must_settle = sync_policy != SyncPolicy::Always && round + 1 == rounds;
-        if must_settle && !self.desk.watch().wait() {
+        if must_settle && !self.desk.settle(&store, self.seed)? {
             let what = "what was acknowledged was never synced".to_owned();
             return Err(PowercutError::BrokenWord(what));
         }
