@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use annals_event::{Conflict, EventId, InvalidAppend, Malformed, Position};
+use annals_event::{
+    Conflict, EventId, InvalidAppend, Malformed, Position, StreamId, StreamVersion,
+};
 use annals_wal::{Corruption, Failure};
 
 /// Every stream that was not as an append expected.
@@ -87,6 +89,17 @@ pub enum ReadError {
         file: String,
         /// The position that was looked for.
         position: Position,
+    },
+    /// No index image leads to an event of a stream: one was damaged since the store was opened.
+    #[error(
+        "no index image leads to version {version} of stream {stream}; \
+         open the store again: an image that is damaged is made anew"
+    )]
+    Unindexed {
+        /// The stream.
+        stream: StreamId,
+        /// The version that was looked for.
+        version: StreamVersion,
     },
     /// A subscription outlived its store: it was closed, and everything was delivered.
     #[error("the store is closed, and everything in it was delivered")]

@@ -8,7 +8,7 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use annals_event::{Direction, Position, StreamId, StreamQuery, StreamVersion};
 use annals_index::{Place, Run, StreamNumber};
-use annals_wal::{Pattern, Reader};
+use annals_wal::{FrameKind, Pattern, Reader};
 
 use crate::{
     error::ReadError,
@@ -73,7 +73,7 @@ impl StreamScan {
     /// Shows the events of the next frame. `Break`: there are no more, or `visit` said so.
     pub(crate) fn next(&mut self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, ReadError> {
         if self.places.is_empty() {
-            self.refill();
+            self.refill()?;
         }
         let Some((_, place)) = self.places.last().copied() else {
             return Ok(ControlFlow::Break(()));
@@ -87,7 +87,8 @@ impl StreamScan {
         let mut expected = self.places.split_off(kept);
         let address = annals_wal::Address { segment: place.segment, offset: place.offset };
         let frame = match self.reader.frame(address) {
-            Ok(frame) => frame,
+            Ok(frame) if frame.head.kind == FrameKind::Commit => frame,
+            Ok(_) => return Err(wrong_image(&self.inner, place)),
             Err(error) => return Err(self.explain(error.into(), place)),
         };
         let name = self.name.as_str();
@@ -106,33 +107,45 @@ impl StreamScan {
         Ok(flow)
     }
 
-    /// Takes the places of the next versions from the index.
-    fn refill(&mut self) {
+    /// Takes the places of the next versions from the index. Versions go on without a gap, or an
+    /// image is damaged: bytes of a mapped file may come from the disk again at any time.
+    fn refill(&mut self) -> Result<(), ReadError> {
         while self.from <= self.to && self.places.is_empty() {
-            let Some(run) = self.runs.last().copied() else { return };
-            let (first, last) = (run.base.get() + 1, run.base.get() + run.count);
+            let next = if self.is_backward { self.to } else { self.from };
+            let run = self.runs.last().copied().ok_or_else(|| self.unindexed(next))?;
+            let (first, last) = (run.base.next().get(), run.base.plus(run.count).get());
+            let is_beside = if self.is_backward { first > next } else { last < next };
+            if is_beside {
+                self.runs.pop();
+                continue;
+            }
+            if !(first..=last).contains(&next) {
+                return Err(self.unindexed(next));
+            }
             let versions = if self.is_backward {
-                let end = self.to.min(last);
-                end.saturating_sub(PLACES_MAX - 1).max(first).max(self.from)..=end
+                next.saturating_sub(PLACES_MAX - 1).max(first).max(self.from)..=next
             } else {
-                let start = self.from.max(first);
-                start..=start.saturating_add(PLACES_MAX - 1).min(last).min(self.to)
+                next..=next.saturating_add(PLACES_MAX - 1).min(last).min(self.to)
             };
             let mut places = Vec::new();
             self.inner.index.places(self.number, &run, versions.clone(), &mut places);
+            let wanted = versions.end() - versions.start() + 1;
+            if u64::try_from(places.len()) != Ok(wanted) {
+                return Err(self.unindexed(next));
+            }
             self.places.extend(versions.clone().zip(places));
             if self.is_backward {
-                // A run that begins behind `to` has nothing to read, and must not raise it.
-                self.to = self.to.min(versions.start().saturating_sub(1));
+                self.to = versions.start().saturating_sub(1);
             } else {
                 self.from = versions.end().saturating_add(1);
                 self.places.reverse();
             }
-            let is_done = if self.is_backward { self.to < first } else { self.from > last };
-            if is_done || versions.is_empty() {
-                self.runs.pop();
-            }
         }
+        Ok(())
+    }
+
+    fn unindexed(&self, version: u64) -> ReadError {
+        ReadError::Unindexed { stream: self.name.clone(), version: StreamVersion::new(version) }
     }
 
     /// A frame that is not where an image says is the image's fault, not the segment's.
@@ -141,9 +154,14 @@ impl StreamScan {
         if !is_imaged || !matches!(error, ReadError::Corrupt(_)) {
             return error;
         }
+        if place.position > self.inner.durable() {
+            return wrong_image(&self.inner, place);
+        }
         // Where does the log itself have the position?
         match self.inner.log.reader(Pattern::Probe).seek(place.position.get()) {
-            Ok(address) if address.offset != place.offset => wrong_image(&self.inner, place),
+            Ok(address) if (address.segment, address.offset) != (place.segment, place.offset) => {
+                wrong_image(&self.inner, place)
+            }
             Ok(_) => error,
             Err(damage) => damage.into(),
         }

@@ -6,8 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use annals_wal::{Directory, Memory};
-
 use crate::naive::crc;
 
 const HEADER: usize = 64;
@@ -114,18 +112,6 @@ impl Archive {
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         self.0.iter().map(|entry| (entry.name(), entry.bytes())).collect()
     }
-}
-
-/// A directory in memory that holds the files.
-pub(crate) fn directory(files: &BTreeMap<String, Vec<u8>>) -> Memory {
-    let directory = Memory::default();
-    for (name, bytes) in files {
-        let file = directory.create(name).unwrap();
-        if !bytes.is_empty() {
-            assert_eq!(file.write_at(0, bytes).unwrap(), bytes.len());
-        }
-    }
-    directory
 }
 
 /// The header of the first segment of a log, of so many pages.

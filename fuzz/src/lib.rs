@@ -18,6 +18,8 @@ mod mend;
 mod mutate;
 #[path = "../../tests/common/naive/mod.rs"]
 mod naive;
+#[path = "../../tests/common/plain.rs"]
+mod plain;
 mod seeds;
 mod show;
 mod targets;

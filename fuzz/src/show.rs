@@ -2,13 +2,10 @@
 
 use std::{fmt::Write, sync::Arc};
 
+use annals::Directory;
 use annals_tools::{Console, LogDirectory, verify};
 
-use crate::{
-    archive::{Archive, directory},
-    naive,
-    targets::open,
-};
+use crate::{archive::Archive, naive, plain::Plain, targets::open};
 
 /// What an input of [`crate::store`] or [`crate::dump`] is.
 pub fn show(input: &[u8]) -> String {
@@ -25,9 +22,9 @@ pub fn show(input: &[u8]) -> String {
         writeln!(text, "  ends at {}: {:?}", found.end, found.verdict).unwrap();
     }
     writeln!(text, "the naive decoder: {:?}", naive::log(&files)).unwrap();
-    let directory = directory(&files);
+    let directory: Arc<dyn Directory> = Arc::new(Plain::from(&files));
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    match LogDirectory::open_on(Arc::new(directory.clone())) {
+    match LogDirectory::open_on(directory.clone()) {
         Ok(log) => drop(verify(&log, &mut Console { out: &mut out, err: &mut err })),
         Err(error) => writeln!(text, "log-dump: {error}").unwrap(),
     }

@@ -166,6 +166,11 @@ impl Image {
         self.source.segment
     }
 
+    /// The position of the segment's first event.
+    pub(crate) fn first(&self) -> Position {
+        self.source.first
+    }
+
     /// The position after the segment's last event: every event has one place.
     pub(crate) fn next_position(&self) -> Position {
         self.source.first.plus(self.event_count())

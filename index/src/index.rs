@@ -8,7 +8,7 @@ use parking_lot::{RwLock, RwLockWriteGuard};
 use crate::{
     image::Image,
     names::{Names, StreamNumber},
-    places::{Place, SegmentPlaces, lengthen},
+    places::{Place, SegmentPlaces},
     state::{CommitPlace, Head, State},
 };
 
@@ -198,12 +198,12 @@ impl Index {
         // Images are looked at without a lock: they may have to come from the disk.
         let active = {
             let state = self.state.read();
-            (segment == state.active.segment).then(|| in_memory(&state.active, stream))
+            (segment == state.active.segment).then(|| state.active.run(stream))
         };
         let (base, count, previous) = match active {
             Some(found) => found?,
             None => match self.sealed(segment)? {
-                Sealed::Memory(places) => in_memory(&places, stream)?,
+                Sealed::Memory(places) => places.run(stream)?,
                 Sealed::Image(image) => {
                     let entry = image.find(self.names.name(stream)?.as_str())?;
                     (entry.base, entry.count, entry.previous_segment)
@@ -229,17 +229,17 @@ impl Index {
         out: &mut Vec<Place>,
     ) {
         let base = run.base.get();
-        let from = versions.start().saturating_sub(base + 1);
+        let from = versions.start().saturating_sub(base.saturating_add(1));
         let to = versions.end().saturating_sub(base).min(run.count);
         let range = clamp(from)..clamp(to.max(from));
         let state = self.state.read();
         if run.segment == state.active.segment {
-            copy(&state.active, stream, range, out);
+            state.active.copy(stream, range, out);
             return;
         }
         drop(state);
         match self.sealed(run.segment) {
-            Some(Sealed::Memory(places)) => copy(&places, stream, range, out),
+            Some(Sealed::Memory(places)) => places.copy(stream, range, out),
             Some(Sealed::Image(image)) => {
                 if let Some(name) = self.names.name(stream) {
                     image.places(name.as_str(), range, out);
@@ -258,12 +258,28 @@ impl Index {
         let mut segment = head.last_segment;
         while let Some((run, previous)) = self.run(stream, segment) {
             let visible = self.count_up_to(stream, segment, position);
-            if visible > 0 {
+            // Everything before the segment is visible: no older image has to be trusted.
+            let is_within = self.first_of(segment).is_some_and(|first| first <= position.next());
+            if visible > 0 || is_within {
                 return run.base.plus(visible);
             }
             segment = previous;
         }
         StreamVersion::ZERO
+    }
+
+    /// The position of a segment's first event.
+    fn first_of(&self, segment: u64) -> Option<Position> {
+        {
+            let state = self.state.read();
+            if segment == state.active.segment {
+                return Some(state.active.first);
+            }
+        }
+        Some(match self.sealed(segment)? {
+            Sealed::Memory(places) => places.first,
+            Sealed::Image(image) => image.first(),
+        })
     }
 
     /// How many events of a stream a segment has up to a position.
@@ -334,22 +350,6 @@ fn wide(number: usize) -> u64 {
 
 fn clamp(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-fn in_memory(places: &SegmentPlaces, stream: StreamNumber) -> Option<(u64, u64, u64)> {
-    let found = places.get(stream)?;
-    Some((found.base, wide(found.places.len()), found.previous_segment))
-}
-
-fn copy(
-    places: &SegmentPlaces,
-    stream: StreamNumber,
-    range: std::ops::Range<usize>,
-    out: &mut Vec<Place>,
-) {
-    let found = places.get(stream);
-    let found = found.and_then(|found| found.places.get(range)).unwrap_or_default();
-    out.extend(found.iter().map(|place| lengthen(places.segment, places.first, *place)));
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Where the events of one segment lie: eight bytes each, in memory until the segment's image is
 //! written.
 
+use std::ops::Range;
+
 use annals_event::{EventId, Position};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -91,6 +93,21 @@ impl SegmentPlaces {
         let visible =
             |place: &PlaceInSegment| self.first.plus(u64::from(place.position)) <= position;
         u64::try_from(places.partition_point(visible)).unwrap_or(u64::MAX)
+    }
+
+    /// A stream's version before the segment, how many events it has there, and the segment before
+    /// with events of it.
+    pub(crate) fn run(&self, stream: StreamNumber) -> Option<(u64, u64, u64)> {
+        let found = self.get(stream)?;
+        let count = u64::try_from(found.places.len()).unwrap_or(u64::MAX);
+        Some((found.base, count, found.previous_segment))
+    }
+
+    /// Appends the places of some of a stream's events, the first being 0, to `out`.
+    pub(crate) fn copy(&self, stream: StreamNumber, events: Range<usize>, out: &mut Vec<Place>) {
+        let found = self.get(stream);
+        let found = found.and_then(|found| found.places.get(events)).unwrap_or_default();
+        out.extend(found.iter().map(|place| lengthen(self.segment, self.first, *place)));
     }
 
     /// A place as the segment keeps it.

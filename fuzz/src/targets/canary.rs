@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, env};
 
 use annals_wal::{FrameKind, list_segments};
 
-use crate::{archive::directory, memory::capped, targets::frame::segment};
+use crate::{memory::capped, plain::Plain, targets::frame::segment};
 
 /// The input is that of [`crate::frame`]. `CANARY` says which bug there is.
 pub fn canary(input: &[u8]) {
     let bug = env::var("CANARY").expect("CANARY is panic, memory or hang");
     let bytes = segment(input);
-    let directory = directory(&BTreeMap::from([(format!("{:020}.seg", 1), bytes.clone())]));
+    let directory = Plain::from(&BTreeMap::from([(format!("{:020}.seg", 1), bytes.clone())]));
     let read = list_segments(&directory).unwrap()[0].read(&directory).unwrap();
     // Behind two checksums and the order of the frames.
     let commits = read.frames().filter(|frame| frame.head.kind == FrameKind::Commit);

@@ -43,25 +43,8 @@ pub fn commit(input: &[u8]) {
     assert_eq!(found_streams, streams.len());
     let found: Vec<RecordedEvent> =
         found.iter().map(|event| event.to_owned().expect("its names were checked")).collect();
-    assert!(found.iter().map(event).eq(events.iter().cloned()), "{found:?}\n{events:?}");
+    assert!(found.iter().map(naive::event).eq(events.iter().cloned()), "{found:?}\n{events:?}");
     encode_again(&found, &events);
-}
-
-/// An event in the naive decoder's words.
-pub(super) fn event(event: &RecordedEvent) -> Event {
-    Event {
-        stream: event.stream.as_str().to_owned(),
-        version: event.version.get(),
-        position: event.position.get(),
-        time: event.time.0,
-        id: *event.id.as_bytes(),
-        kind: event.event_type.as_str().to_owned(),
-        codec: event.codec.0,
-        schema_version: event.schema_version.0,
-        metadata: event.metadata.clone(),
-        tags: event.tags.clone(),
-        payload: event.payload.clone(),
-    }
 }
 
 /// What was decoded can be appended, and is then decoded to the same.

@@ -6,17 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use annals::Filter;
+use annals::{Directory, Filter};
 use annals_tools::{
     Console, DumpError, LogDirectory, Outcome, Selection, events, frames, is_hidden, segments,
     streams, verify,
 };
 
-use crate::{
-    archive::{Archive, directory},
-    memory::capped,
-    targets::store::open,
-};
+use crate::{archive::Archive, memory::capped, plain::Plain, targets::store::open};
 
 /// Takes lines and holds each to what a line must be.
 #[derive(Default)]
@@ -75,8 +71,8 @@ fn everything(json: bool) -> Selection {
 pub fn dump(input: &[u8]) {
     let files = Archive::parse(input).files();
     let given = files.values().map(Vec::len).sum();
-    let directory = directory(&files);
-    let log = match LogDirectory::open_on(Arc::new(directory.clone())) {
+    let directory: Arc<dyn Directory> = Arc::new(Plain::from(&files));
+    let log = match LogDirectory::open_on(directory.clone()) {
         Ok(log) => log,
         Err(DumpError::NoLog { .. }) => return,
         Err(error) => panic!("{error}"),

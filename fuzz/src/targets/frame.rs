@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use annals_wal::{Ending, FrameKind, FrameView, Header, OpenError, Successor, list_segments};
 
 use crate::{
-    archive::{directory, segment_header},
+    archive::segment_header,
     memory::capped,
     naive::{self, Frame, Frames, Verdict, number},
+    plain::Plain,
 };
 
 /// A segment with these bytes behind its header, and nothing of which is left out.
@@ -26,7 +27,7 @@ pub fn frame(input: &[u8]) {
     let header = naive::header(&bytes).unwrap();
     let expected = naive::frames(&bytes, &header);
     let name = format!("{:020}.seg", 1);
-    let directory = directory(&BTreeMap::from([(name, bytes.clone())]));
+    let directory = Plain::from(&BTreeMap::from([(name, bytes.clone())]));
     // The whole segment is read at once; nothing else is kept.
     capped(bytes.len(), 2, || {
         let files = list_segments(&directory).unwrap();
