@@ -35,6 +35,13 @@ const LAYERS: &[(&str, &str, &str)] = &[
     ("sim", "wal", "parking_lot"),
     // The disk in user space, and the system calls around it.
     ("powercut", "annals sim wal", "clap fuser indicatif jiff parking_lot rustix thiserror"),
+    (
+        "mirror",
+        "engine event",
+        "bytes clap futures-util indicatif parking_lot pollster rmp-serde rustls \
+         rustls-native-certs serde_json sha2 thiserror tokio tokio-postgres tokio-postgres-rustls \
+         tracing",
+    ),
     ("annals", "engine event executor", ""),
     ("tools", "*", "*"),
     ("benches", "*", "*"),

@@ -1,0 +1,86 @@
+//! What needs a server of Postgres. The tests start their own; where there is none, they are not
+//! run, and say so. With `ANNALS_REQUIRE_POSTGRES` set, that is a failure.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "a test"
+)]
+
+mod contract;
+mod differential;
+mod lost;
+mod proxy;
+mod refused;
+mod server;
+
+use std::{process::ExitCode, sync::Arc};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+use crate::server::Server;
+
+/// What a test is.
+type Test = fn(&Server);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let Some(programs) = server::programs() else {
+        let how = "install it with: apt-get install postgresql";
+        if std::env::var_os("ANNALS_REQUIRE_POSTGRES").is_some() {
+            eprintln!("no Postgres found, and ANNALS_REQUIRE_POSTGRES is set; {how}");
+            return ExitCode::FAILURE;
+        }
+        println!("\nnot run: no Postgres found; {how}");
+        return libtest_mimic::run(&arguments, ignored()).exit_code();
+    };
+    let server = (!arguments.list).then(|| Arc::new(Server::start(programs)));
+    let mut trials: Vec<Trial> = contract::trials(server.as_ref());
+    for (name, test) in tests() {
+        let server = server.clone();
+        trials.push(Trial::test(name, move || {
+            // There is none when tests are only listed.
+            if let Some(server) = server {
+                test(&server);
+            }
+            Ok::<(), Failed>(())
+        }));
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn ignored() -> Vec<Trial> {
+    let name = |name: &str| Trial::test(name, || Ok(())).with_ignored_flag(true);
+    let names = tests().into_iter().map(|(test, _)| name(test));
+    contract::trials(None).into_iter().map(|t| t.with_ignored_flag(true)).chain(names).collect()
+}
+
+fn tests() -> Vec<(&'static str, Test)> {
+    macro_rules! named {
+        ($($module:ident::$name:ident,)*) => { vec![$((concat!("own::", stringify!($module), "::", stringify!($name)), $module::$name)),*] };
+    }
+    named![
+        contract::it_survives_reopening,
+        differential::random_appends_and_reads_are_the_same,
+        differential::random_commands_come_to_the_same,
+        lost::an_append_whose_answer_was_lost_happened_once,
+        lost::appends_at_once_whose_answers_are_lost_happen_once,
+        lost::a_read_whose_answer_was_lost_is_asked_again,
+        lost::nothing_is_lost_or_doubled_when_the_server_crashes,
+        lost::a_server_that_stays_away_is_an_error,
+        refused::what_cannot_be_reached_is_named,
+        refused::passwords_are_checked_and_never_shown,
+        refused::a_schema_that_is_not_a_stores_is_refused,
+        refused::a_role_may_append_and_read_and_nothing_else,
+        refused::rows_that_are_no_events_are_errors,
+    ]
+}
+
+/// How often a server is killed: as often as `ANNALS_KILLS` says, or so often.
+fn kills(unless_said: u32) -> u32 {
+    std::env::var("ANNALS_KILLS").map_or(unless_said, |count| count.parse().unwrap())
+}

@@ -1,0 +1,150 @@
+//! A server of the tests' own: on a unix socket in a temporary directory, gone with the tests.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    os::unix::{fs::chown, process::CommandExt},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use annals_postgres::Settings;
+use tempfile::TempDir;
+
+/// What the tests' server may be run as, if the tests run as root.
+const NOBODY: u32 = 65_534;
+
+/// The programs of Postgres: in the path, or where Debian has them, newest first.
+pub(crate) fn programs() -> Option<PathBuf> {
+    let in_path = env::var_os("PATH").unwrap_or_default();
+    let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
+        .unwrap_or_default();
+    debian.sort();
+    debian.reverse();
+    // A link in the path to one program alone is not where the others are.
+    debian.into_iter().chain(env::split_paths(&in_path)).find(|folder| {
+        ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).exists())
+    })
+}
+
+/// A running server. Stopped when it is dropped.
+pub(crate) struct Server {
+    programs: PathBuf,
+    directory: TempDir,
+    names: AtomicU32,
+}
+
+impl Server {
+    pub(crate) fn start(programs: PathBuf) -> Self {
+        // Not below a directory that only root may enter.
+        let directory = tempfile::Builder::new().prefix("annals-postgres").tempdir().unwrap();
+        if rustix::process::geteuid().is_root() {
+            chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let server = Self { programs, directory, names: AtomicU32::new(0) };
+        let data = server.data();
+        server.run(
+            "initdb",
+            &["-U", "owner", "-A", "trust", "-E", "UTF8", "--no-sync", "-D"],
+            &data,
+        );
+        let socket = server.directory.path().display();
+        let settings = format!(
+            "listen_addresses = ''\nunix_socket_directories = '{socket}'\nmax_connections = 200\n\
+             log_min_messages = log\n"
+        );
+        let file = data.join("postgresql.conf");
+        let before = fs::read_to_string(&file).unwrap();
+        fs::write(&file, before + &settings).unwrap();
+        server.begin();
+        server
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// Starts it after it was stopped.
+    pub(crate) fn begin(&self) {
+        let log = self.directory.path().join("log");
+        let arguments = ["start", "-s", "-w", "-t", "300", "-l", log.to_str().unwrap(), "-D"];
+        self.run("pg_ctl", &arguments, &self.data());
+    }
+
+    /// Stops it as a crash would: nobody is told, nothing is written.
+    pub(crate) fn crash(&self) {
+        self.run("pg_ctl", &["stop", "-s", "-m", "immediate", "-D"], &self.data());
+    }
+
+    fn run(&self, program: &str, arguments: &[&str], data: &Path) {
+        let arguments = arguments.iter().map(OsString::from).chain([data.into()]);
+        let mut command = Command::new(self.programs.join(program));
+        command.args(arguments).current_dir(self.directory.path());
+        if rustix::process::geteuid().is_root() {
+            // Postgres refuses to run as root.
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(status.success(), "{program}: {}{}", text(&stdout), text(&stderr));
+    }
+
+    /// How to connect, to a schema that nobody has used.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings_of(&self.schema())
+    }
+
+    /// The name of a schema that nobody has used, and that must be quoted.
+    pub(crate) fn schema(&self) -> String {
+        let number = self.names.fetch_add(1, Ordering::Relaxed);
+        format!("Schema \"{number}\"")
+    }
+
+    /// Where its socket is.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.directory.path().to_owned()
+    }
+
+    pub(crate) fn settings_of(&self, schema: &str) -> Settings {
+        Settings::parse(&self.connection("owner")).unwrap().schema(schema)
+    }
+
+    pub(crate) fn connection(&self, user: &str) -> String {
+        format!("host={} user={user} dbname=postgres", self.directory.path().display())
+    }
+
+    /// From now on this role must prove who it is.
+    pub(crate) fn require_password_of(&self, role: &str) {
+        let file = self.data().join("pg_hba.conf");
+        let rules = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("local all {role} scram-sha-256\n{rules}")).unwrap();
+        self.run("pg_ctl", &["reload", "-s", "-D"], &self.data());
+        // The server reads it when it gets to it.
+        let mut psql = Command::new("psql");
+        psql.args(["-w", "-qX", "-d", &self.connection(role), "-c", "SELECT 1"]);
+        while psql.output().unwrap().status.success() {}
+    }
+
+    /// Runs SQL as the owner.
+    pub(crate) fn sql(&self, text: &str) {
+        let connection = self.connection("owner");
+        let mut psql = Command::new("psql");
+        psql.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-d", &connection, "-c", text]);
+        let output = psql.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+            let end: Vec<_> = log.lines().rev().take(20).collect();
+            eprintln!("{}", end.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+        self.crash();
+    }
+}
