@@ -7,14 +7,15 @@ use std::{
 };
 
 use annals_event::Filter;
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 
 use crate::{
     console::{Console, Forgiving, Outcome},
     error::DumpError,
     events::{Selection, events},
     frames::frames,
-    log_directory::LogDirectory,
+    log_directory::{LogDirectory, disk},
+    repair::{RepairMode, repair},
     segments::segments,
     streams::streams,
     verify::verify,
@@ -26,7 +27,7 @@ const DAMAGED: u8 = 1;
 const FAILED: u8 = 2;
 
 /// Looks into the log of an Annals store without opening it: nothing is written and no lock is
-/// taken, so that it works beside a writer and on damaged logs.
+/// taken, so that it works beside a writer and on damaged logs. Only `repair --write` does both.
 #[derive(Debug, Parser)]
 #[command(
     name = "log-dump",
@@ -98,6 +99,19 @@ enum Command {
         /// The log's directory.
         directory: PathBuf,
     },
+    /// Put flipped bits right, where it is proven that something durable was damaged. The store
+    /// must be closed. What else is wrong is shown with what is lost, and stays as it is.
+    #[command(group(ArgGroup::new("mode").required(true).args(["dry_run", "write"])))]
+    Repair {
+        /// The log's directory.
+        directory: PathBuf,
+        /// Only show what would be done; nothing is written.
+        #[arg(long)]
+        dry_run: bool,
+        /// Do it. Each damaged frame is first copied into a file that ends with .damaged.
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 /// Runs `log-dump` with the arguments and the standard streams of this process.
@@ -161,6 +175,10 @@ impl Arguments {
                 streams(&LogDirectory::open(directory)?, prefix, *json, console)
             }
             Command::Verify { directory } => verify(&LogDirectory::open(directory)?, console),
+            Command::Repair { directory, write, .. } => {
+                let mode = if *write { RepairMode::Write } else { RepairMode::DryRun };
+                repair(&disk(directory)?, mode, console)
+            }
         }
     }
 }

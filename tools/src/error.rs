@@ -29,7 +29,26 @@ pub enum DumpError {
     /// A file cannot be read for want of permission.
     #[error("{0}; run log-dump as a user who may read the store's files")]
     NotAllowed(String),
-    /// The directory cannot be listed.
+    /// A writer has the log open.
+    #[error("{directory} is open for writing by {holder}; close it there before it is repaired")]
+    InUse {
+        /// The directory.
+        directory: String,
+        /// Who has it.
+        holder: String,
+    },
+    /// The writer's lock cannot be taken.
+    #[error(
+        "cannot lock {directory}: {source}; \
+         run log-dump as the user who owns the store, where it can be written"
+    )]
+    NoLock {
+        /// The directory.
+        directory: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory cannot be listed, or a repair not be made.
     #[error(transparent)]
     Log(#[from] OpenError),
     /// The result cannot be written.

@@ -1,5 +1,5 @@
 //! `log-dump`: looks into the log of an Annals store without opening it. It takes no lock, writes
-//! nothing, and works beside a writer and on damaged logs.
+//! nothing, and works beside a writer and on damaged logs. Only `repair --write` writes, and locks.
 //!
 //! A command is a function from a [`LogDirectory`] to lines of text; the binary is [`run`].
 
@@ -16,6 +16,7 @@ mod json;
 mod log_directory;
 mod problem;
 mod progress;
+mod repair;
 mod segments;
 mod streams;
 mod time;
@@ -31,6 +32,7 @@ pub use escape::{escape, is_hidden, quote};
 pub use events::{Selection, events};
 pub use frames::frames;
 pub use log_directory::LogDirectory;
+pub use repair::{RepairMode, repair};
 pub use segments::segments;
 pub use streams::streams;
 pub use verify::verify;

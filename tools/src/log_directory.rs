@@ -14,15 +14,19 @@ pub struct LogDirectory {
     names: HashSet<String>,
 }
 
+/// A directory of the file system.
+pub(crate) fn disk(path: &Path) -> Result<Arc<dyn Directory>, DumpError> {
+    let failed = |source| DumpError::Directory { directory: path.display().to_string(), source };
+    Ok(Arc::new(Disk::open(path).map_err(failed)?))
+}
+
 impl LogDirectory {
     /// Looks into a directory of the file system.
     ///
     /// # Errors
     /// [`DumpError`]: it cannot be read, or has no segment.
     pub fn open(path: &Path) -> Result<Self, DumpError> {
-        let failed =
-            |source| DumpError::Directory { directory: path.display().to_string(), source };
-        Self::open_on(Arc::new(Disk::open(path).map_err(failed)?))
+        Self::open_on(disk(path)?)
     }
 
     /// Looks into a directory of one's own making.

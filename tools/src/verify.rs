@@ -78,7 +78,8 @@ pub fn verify(log: &LogDirectory, console: &mut Console<'_>) -> Result<Outcome, 
         Outcome::Sound => console.line(format_args!("ok: {counts}"))?,
         Outcome::Damaged => console.line(format_args!(
             "damaged: {}; what can be read: {counts}; \
-             restore the directory from a copy, or save what `log-dump events --json` shows",
+             see what `log-dump repair --dry-run` says, restore the directory from a copy, or save \
+             what `log-dump events --json` shows",
             counted(u64::try_from(problems).unwrap_or(u64::MAX), "problem"),
         ))?,
     }

@@ -289,6 +289,15 @@ impl Head {
         Ok(head)
     }
 
+    /// How many bytes the head's checksum covers, and how it differs from the one in the head.
+    /// `None` if there are not as many.
+    pub(crate) fn difference(seed: Seed, offset: u64, bytes: &[u8]) -> Option<(usize, u32)> {
+        let stamped_len = FrameHead::LEN + 8 * usize::from(u16_at(bytes, FrameHead::STAMP_COUNT));
+        let stamped = bytes.get(..stamped_len)?;
+        let found = u32_at(bytes, FrameHead::HEAD_CHECKSUM);
+        Some((stamped_len - FrameHead::BODY_CHECKSUM, found ^ seed.checksum(offset, stamped)))
+    }
+
     /// What holds of every head ever written, whatever its checksum says.
     fn is_plausible(&self) -> bool {
         let shape = match self.kind {

@@ -14,6 +14,7 @@ use crate::{
     format::{FrameKind, Header, SEGMENT_BYTES_MAX},
     frame::FrameView,
     judge::{check_header, check_sequence, decode_header, io_error, judge_last, judge_sealed},
+    mend::next_frame,
     naming::{self, SegmentName},
     num::to_usize,
     recovery::TornTail,
@@ -199,7 +200,7 @@ fn read_settled(segment: &Segment) -> io::Result<Vec<u8>> {
 }
 
 /// Walks to where the frames end.
-fn end_of(scan: &mut Scan<'_>) -> End {
+pub(crate) fn end_of(scan: &mut Scan<'_>) -> End {
     loop {
         if let Err(end) = scan.next() {
             return end;
@@ -217,6 +218,13 @@ impl SegmentBytes {
     pub fn frames(&self) -> Frames<'_> {
         let scan = Scan::new(&self.bytes, &self.segment.header);
         Frames { segment: &self.segment, scan, end: None }
+    }
+
+    /// The frames behind the place where others ended, for whoever wants to know what is left
+    /// behind damage: from the first one on that is whole.
+    pub fn frames_behind(&self, ended: &Frames<'_>) -> Option<Frames<'_>> {
+        let scan = next_frame(&ended.scan.over(&self.bytes))?;
+        Some(Frames { segment: &self.segment, scan, end: None })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Walks over the frames of one segment, all of whose bytes are in memory.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Scan<'a> {
     bytes: &'a [u8],
     seed: Seed,
@@ -132,6 +132,60 @@ impl<'a> Scan<'a> {
         self.previous_len = head.frame_len();
         self.durable = head.durable;
         self.previous_kind = Some(head.kind);
+    }
+
+    /// The same place in a copy of the segment.
+    pub(crate) fn over<'b>(&self, bytes: &'b [u8]) -> Scan<'b> {
+        let Self { seed, segment, offset, chain, next_record, previous_len, durable, .. } = *self;
+        let previous_kind = self.previous_kind;
+        Scan {
+            bytes,
+            seed,
+            segment,
+            offset,
+            chain,
+            next_record,
+            previous_len,
+            durable,
+            previous_kind,
+        }
+    }
+
+    /// A later place, at which a frame stands that nothing is known before.
+    pub(crate) fn resumed(&self, offset: u64, head: &Head) -> Self {
+        Self {
+            offset,
+            chain: head.chain,
+            next_record: head.first_record,
+            previous_len: head.previous_len,
+            durable: head.durable,
+            previous_kind: None,
+            ..*self
+        }
+    }
+
+    /// The head of the next frame, if it is whole and continues the one before.
+    pub(crate) fn head(&self) -> Option<Head> {
+        let head = Head::decode(self.seed, self.offset, self.rest()).ok()?;
+        self.check_order(&head).is_ok().then_some(head)
+    }
+
+    /// How many bytes the checksum of the next head covers, and how it differs from what it should
+    /// be.
+    pub(crate) fn head_difference(&self) -> Option<(usize, u32)> {
+        Head::difference(self.seed, self.offset, self.rest())
+    }
+
+    /// What would be a head at `offset`, if it were one, and fits.
+    pub(crate) fn own_head_at(&self, offset: u64) -> Option<Head> {
+        let bytes = self.bytes.get(to_usize(offset)..)?;
+        // A head's kind is never 0: most bytes need no checksum to be told from one.
+        Head::decode_own(bytes).filter(|head| head.frame_len() <= to_u64(bytes.len()))
+    }
+
+    /// How many bytes follow.
+    pub(crate) fn left(&self) -> u64 {
+        to_u64(self.rest().len())
     }
 
     /// The bytes from the next frame on.
