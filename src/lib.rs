@@ -6,13 +6,13 @@ mod documents;
 pub use annals_engine::{
     Annals, AppendError, CloseError, Conflicts, Corruption, Delivery, Directory, Disk, Environment,
     Events, Failure, File, LogStats, Memory, OpenError, Options, Pending, ReadError, ReadMode,
-    Stats, Subscription, SyncPolicy, SystemEnvironment, Threads, TornTail,
+    SnapshotFiles, Stats, Subscription, SyncPolicy, SystemEnvironment, Threads, TornTail,
 };
 pub use annals_event::{
     Append, AppendFailure, CodecId, Committed, Conflict, Direction, EventId, EventType, EventView,
     ExpectedVersion, Filter, InvalidAppend, InvalidName, LogQuery, Malformed, Metadata, NewEvent,
-    Position, ReadFrom, RecordedEvent, SchemaVersion, Sequenced, Snapshot, Store, StreamId,
-    StreamQuery, StreamVersion, Timestamp, Versions, limits,
+    Position, ReadFrom, RecordedEvent, SchemaVersion, Sequenced, Snapshot, SnapshotStore, Store,
+    StreamId, StreamQuery, StreamVersion, Timestamp, Versions, limits,
 };
 #[doc(hidden)]
 pub use annals_executor::__private;
@@ -26,6 +26,6 @@ pub use annals_executor::{
     Backoff, Bincode, CacheStats, Caching, Codec, CodecError, Command, CommandStreams, Decision,
     DecodeError, EncodeError, Event, EventSchema, ExecuteError, Executed, Executor,
     ExecutorOptions, IdempotencyKey, InvalidCommand, OldEvent, Payloads, PerStream, Recorded,
-    Request, Retry, RetryPolicy, Sleep, StreamField, StreamState, SystemTimer, Timer, Upcasted,
-    require,
+    Request, Retry, RetryPolicy, Sleep, Snapshots, StreamField, StreamState, SystemTimer, Timer,
+    Upcasted, require,
 };

@@ -12,7 +12,7 @@ mod recorder;
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fs, io,
     path::Path,
     pin::pin,
     sync::{Arc, Mutex},
@@ -22,7 +22,8 @@ use std::{
 
 use annals::{
     Annals, Append, Caching, Command, CommandStreams, Decision, Event, Executor, IdempotencyKey,
-    NewEvent, Options, PerStream, Recorded, Request, StreamId, StreamState, Threads,
+    Json, NewEvent, Options, PerStream, Recorded, Request, SnapshotStore, Snapshots, StreamId,
+    StreamState, Threads,
 };
 use annals_sim::{Fault, SimDisk, Times};
 use annals_testkit::{FaultPlan, FaultStore};
@@ -34,7 +35,7 @@ enum Money {
     In(u64),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Account(u64);
 
 impl StreamState for Account {
@@ -69,7 +70,7 @@ impl Command for Fill {
         accounts.evolve(recorded);
     }
     fn caching(&self) -> Caching<PerStream<Account>> {
-        Caching::per_stream()
+        Caching::per_stream().saved::<Json>(Snapshots::new("account", 1).every(1))
     }
     fn decide(&self, accounts: &PerStream<Account>) -> Result<Decision<Money>, ()> {
         let account = id(self.account);
@@ -124,6 +125,31 @@ fn end_in_every_way(annals: &Annals) {
     contended.execute_blocking(&fill("c", 1)).unwrap();
     faults(FaultPlan::new().refuse(1)).execute_blocking(&fill("d", 1)).unwrap_err();
     leave_the_queue(annals);
+    keep_snapshots(annals);
+}
+
+/// One is saved and loaded, one is of no use, and one cannot be saved.
+fn keep_snapshots(annals: &Annals) {
+    #[derive(Debug, Default)]
+    struct Shelf(Mutex<Vec<Vec<u8>>>);
+    impl SnapshotStore for Shelf {
+        fn load(&self, _: &str) -> io::Result<Option<Vec<u8>>> {
+            Ok(self.0.lock().unwrap().first().cloned())
+        }
+        fn save(&self, _: &str, bytes: &[u8]) -> io::Result<()> {
+            let mut saved = self.0.lock().unwrap();
+            saved.push(bytes.to_vec());
+            if saved.len() == 1 { Ok(()) } else { Err(io::Error::other("full")) }
+        }
+    }
+    let shelf = Arc::new(Shelf::default());
+    for account in ["s", "t"] {
+        let executor = Executor::new(annals.clone()).with_snapshots(shelf.clone()).unwrap();
+        executor.execute_blocking(&fill(account, 1)).unwrap();
+        executor.settle_snapshots();
+    }
+    let executor = Executor::new(annals.clone()).with_snapshots(shelf).unwrap();
+    executor.execute_blocking(&fill("s", 2)).unwrap();
 }
 
 /// While a command appends, another queues behind it, and gives up.

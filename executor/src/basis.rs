@@ -4,6 +4,7 @@ use annals_event::{
     Append, Committed, ExpectedVersion, Position, ReadFrom, RecordedEvent, Snapshot, StreamId,
     StreamVersion,
 };
+use smallvec::SmallVec;
 
 use crate::{
     caching::{Caching, Kind, Whole},
@@ -12,7 +13,9 @@ use crate::{
     event_error::DecodeError,
     guard::{Panicked, guard},
     payloads::Payloads,
+    per_stream::{Drained, Mark},
     recorded::Recorded,
+    snapshot_keeper::{Due, Keeper},
     state_cache::{StateCache, StateKey},
     stream_index::{StreamIndex, hash_of},
 };
@@ -29,6 +32,11 @@ pub(crate) struct Basis<S: 'static> {
     declared: usize,
     /// Folding ended half way.
     is_broken: bool,
+    /// For streams, by number, whose state comes from a snapshot: the event to read before it is
+    /// believed.
+    unproven: SmallVec<[(usize, Mark); 1]>,
+    /// Whether a snapshot was not of this log: no others are looked for.
+    distrusts: bool,
 }
 
 /// A state that is kept as one, and what it is the fold of.
@@ -53,6 +61,8 @@ impl<S: Default + Send + 'static> Basis<S> {
             index: StreamIndex::default(),
             declared: 0,
             is_broken: false,
+            unproven: SmallVec::new(),
+            distrusts: false,
         };
         basis.add(declared);
         basis.declared = basis.streams.len();
@@ -106,6 +116,7 @@ impl<S: Default + Send + 'static> Basis<S> {
     pub(crate) fn begin_again(&mut self) {
         self.state = S::default();
         self.is_broken = false;
+        self.unproven.clear();
         self.streams.truncate(self.declared);
         self.index.truncate(self.declared);
         for from in &mut self.streams {
@@ -123,9 +134,9 @@ impl<S: Default + Send + 'static> Basis<S> {
 /// Between the cache and the command.
 impl<S: Default + Send + 'static> Basis<S> {
     /// Takes over what is kept of the declared streams; may add streams that were discovered.
-    pub(crate) fn take_kept(&mut self, cache: &StateCache) {
+    pub(crate) fn take_kept(&mut self, cache: &StateCache, keeper: Option<&Keeper>) {
         let Kind::Whole(whole) = &self.caching.0 else {
-            self.take_parts(cache, 0, Position::MAX);
+            self.take_parts(cache, keeper, 0, Position::MAX);
             return;
         };
         let key = whole.key(self);
@@ -141,27 +152,65 @@ impl<S: Default + Send + 'static> Basis<S> {
 
     /// Takes over what is kept of each stream from number `first` on. Says whether none of it is
     /// newer than `at`, the position that the others were read at.
-    pub(crate) fn take_parts(&mut self, cache: &StateCache, first: usize, at: Position) -> bool {
-        let Kind::PerStream { part, parts } = self.caching.0 else { return true };
+    pub(crate) fn take_parts(
+        &mut self,
+        cache: &StateCache,
+        keeper: Option<&Keeper>,
+        first: usize,
+        at: Position,
+    ) -> bool {
+        let Kind::PerStream { part, parts, snapshots } = self.caching.0 else { return true };
+        let keeper = keeper.filter(|_| !self.distrusts).zip(snapshots);
         let mut none_is_newer = true;
-        let numbered = self.streams.iter_mut().zip(self.index.hashes()).skip(first);
-        for (from, hash) in numbered {
+        let numbered = self.streams.iter_mut().zip(self.index.hashes()).enumerate().skip(first);
+        for (number, (from, hash)) in numbered {
             let streams = std::slice::from_ref(&*from);
             let key = StateKey { name: part, number: 0, hash: *hash, streams };
-            let kept = cache.take_any(&key);
-            if let Some(extent) = kept.and_then(|kept| parts.insert(&mut self.state, *hash, kept)) {
-                from.after = extent.version;
-                none_is_newer &= extent.position <= at;
+            if let Some(kept) = cache.take_any(&key) {
+                let Some(last) = parts.insert(&mut self.state, *hash, kept) else { continue };
+                from.after = last.version;
+                none_is_newer &= last.position <= at;
+            } else if let Some((keeper, form)) = &keeper
+                && let Some((saved, last)) = keeper.load(form, &from.stream)
+                && last.position <= at
+                && parts.insert(&mut self.state, *hash, saved).is_some()
+            {
+                // Its last event is read again.
+                from.after = StreamVersion::new(last.version.get() - 1);
+                self.unproven.push((number, last));
             }
         }
         none_is_newer
     }
 
+    /// Whether the log has the events that the snapshots end with. They are taken out of what was
+    /// read: they are folded already. If not, nothing is left, and snapshots are not used again.
+    pub(crate) fn prove(&mut self, read: &mut Snapshot, keeper: Option<&Keeper>) -> bool {
+        for (number, mark) in std::mem::take(&mut self.unproven) {
+            let Some(from) = self.streams.get(number) else { continue };
+            let at = read.events.iter().position(|event| event.stream == from.stream);
+            let event = at.and_then(|at| Some((at, read.events.get(at)?)));
+            let proven = event.filter(|(_, event)| mark_of(event) == mark).map(|(at, _)| at);
+            if let Some(at) = proven {
+                drop(read.events.remove(at));
+            } else {
+                let reason = "its last event is not in this log";
+                if let Some(keeper) = keeper {
+                    keeper.not_used(&from.stream, &reason);
+                }
+                self.begin_again();
+                self.distrusts = true;
+                return false;
+            }
+        }
+        true
+    }
+
     /// Leaves the state to the cache and begins again.
-    pub(crate) fn put_back(&mut self, cache: &StateCache) {
+    pub(crate) fn put_back(&mut self, cache: &StateCache, keeper: Option<&Keeper>) {
         let state = std::mem::take(&mut self.state);
         match &self.caching.0 {
-            _ if self.is_broken => {}
+            _ if self.is_broken || !self.unproven.is_empty() => {}
             Kind::Nothing => {}
             Kind::Whole(whole) => {
                 if self.streams.iter().any(|from| from.after > StreamVersion::ZERO) {
@@ -170,19 +219,29 @@ impl<S: Default + Send + 'static> Basis<S> {
                     cache.put(&whole.key(self), Box::new(kept), bytes);
                 }
             }
-            Kind::PerStream { part, parts } => {
-                parts.drain(state, &mut |stream, hash, kept, bytes| {
-                    let Some(from) = self.find(hash, stream).and_then(|at| self.streams.get(at))
-                    else {
-                        return;
-                    };
+            Kind::PerStream { part: name, parts, snapshots } => {
+                let keeper = keeper.zip(*snapshots);
+                let every = keeper.as_ref().map(|(_, form)| form.snapshots.every);
+                parts.drain(state, every, &mut |drained| {
+                    let Drained { stream, hash, part, bytes, is_due } = drained;
+                    let at = self.find(hash, stream);
+                    let Some(from) = at.and_then(|at| self.streams.get(at)) else { return };
                     let streams = std::slice::from_ref(from);
-                    cache.put(&StateKey { name: *part, number: 0, hash, streams }, kept, bytes);
+                    cache.put(&StateKey { name: *name, number: 0, hash, streams }, part, bytes);
+                    if let (true, Some((keeper, form))) = (is_due, keeper) {
+                        let stream = from.stream.clone();
+                        keeper.save_soon(Due { part: *name, stream, hash, form });
+                    }
                 });
             }
         }
         self.begin_again();
     }
+}
+
+fn mark_of(event: &RecordedEvent) -> Mark {
+    let RecordedEvent { version, position, id, time, .. } = *event;
+    Mark { version, position, id, time }
 }
 
 impl<S: 'static> Whole<S> {
@@ -222,7 +281,7 @@ impl<S: Default + Send + 'static> Basis<S> {
         payloads: &Payloads<impl Codec>,
         event: RecordedEvent,
     ) -> Result<(), Unfolded> {
-        let (stream, version, position) = (event.stream.clone(), event.version, event.position);
+        let (stream, mark) = (event.stream.clone(), mark_of(&event));
         match payloads.decode::<C::Event>(event) {
             Ok(Some(recorded)) => {
                 let fold = || command.evolve(&mut self.state, &recorded);
@@ -230,11 +289,11 @@ impl<S: Default + Send + 'static> Basis<S> {
             }
             Ok(None) => {
                 if let Kind::PerStream { parts, .. } = &self.caching.0 {
-                    parts.skip(&mut self.state, &stream, version, position);
+                    parts.skip(&mut self.state, &stream, mark);
                 }
                 Ok(())
             }
-            Err(source) => Err(Unfolded::Undecoded { stream, position, source }),
+            Err(source) => Err(Unfolded::Undecoded { stream, position: mark.position, source }),
         }
     }
 

@@ -2,7 +2,13 @@
 
 use std::{any::TypeId, fmt, marker::PhantomData};
 
-use crate::per_stream::{Parts, PartsOf, PerStream, StreamState};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    codec::Codec,
+    per_stream::{Parts, PartsOf, PerStream, StreamState},
+    snapshot::{Form, Snapshots},
+};
 
 /// What of a command's state of type `S` may be kept for later commands: by default nothing, so
 /// that each command folds its streams from their first event.
@@ -15,7 +21,7 @@ pub struct Caching<S: 'static>(pub(crate) Kind<S>);
 pub(crate) enum Kind<S: 'static> {
     Nothing,
     Whole(Whole<S>),
-    PerStream { part: TypeId, parts: &'static dyn Parts<S> },
+    PerStream { part: TypeId, parts: &'static dyn Parts<S>, snapshots: Option<Form> },
 }
 
 /// A state that is kept as one.
@@ -70,7 +76,23 @@ impl<P: StreamState> Caching<PerStream<P>> {
     /// other streams they read. There is nothing to promise: a part is folded by
     /// [`StreamState::evolve`], which does not see the command.
     pub fn per_stream() -> Self {
-        Self(Kind::PerStream { part: TypeId::of::<P>(), parts: &PartsOf::<P>(PhantomData) })
+        let (part, parts) = (TypeId::of::<P>(), &PartsOf::<P>(PhantomData));
+        Self(Kind::PerStream { part, parts, snapshots: None })
+    }
+
+    /// The parts are also saved now and then, written by codec `K`, if the executor has somewhere
+    /// to save them. So the first command over a long stream after a restart need not read all
+    /// of it.
+    #[must_use]
+    pub fn saved<K>(mut self, snapshots: Snapshots) -> Self
+    where
+        P: Serialize + DeserializeOwned,
+        K: Codec + Default,
+    {
+        if let Kind::PerStream { snapshots: form, .. } = &mut self.0 {
+            *form = Some(Form::new::<P, K>(snapshots));
+        }
+        self
     }
 }
 

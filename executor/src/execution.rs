@@ -13,7 +13,10 @@
 //! 8. On a conflict read only what is new, and decide again; from step 2, if streams had been
 //!    discovered, since others might be discovered now.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use annals_event::{
     Append, AppendFailure, Committed, Conflict, EventId, Position, ReadFrom, Sequenced, Snapshot,
@@ -32,6 +35,7 @@ use crate::{
     payloads::Payloads,
     request::Request,
     retry::{Retry, RetryPolicy},
+    snapshot_keeper::Keeper,
     state_cache::StateCache,
     timer::Timer,
     turns::{Keys, Turn, Turns},
@@ -50,9 +54,18 @@ pub(crate) struct Shared<S, K> {
     pub(crate) store: S,
     pub(crate) payloads: Payloads<K>,
     pub(crate) turns: Arc<Turns>,
-    pub(crate) cache: StateCache,
+    pub(crate) cache: Arc<StateCache>,
+    /// Set at most once, after the rest.
+    pub(crate) keeper: OnceLock<Keeper>,
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) meters: Meters,
+}
+
+impl<S, K> Shared<S, K> {
+    /// Who loads and saves snapshots, if anybody does.
+    pub(crate) fn keeper(&self) -> Option<&Keeper> {
+        self.keeper.get()
+    }
 }
 
 /// What the execution needs next.
@@ -154,7 +167,7 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
 
     /// Begins with what the cache has.
     fn begin(&mut self) -> Step<C::Rejection, S> {
-        self.basis.take_kept(&self.shared.cache);
+        self.basis.take_kept(&self.shared.cache, self.shared.keeper());
         // What was discovered for the kept state is needed again.
         if self.basis.has_discovered() && !self.extend_turn() {
             return self.queue_anew();
@@ -173,14 +186,22 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
         self.queueings += 1;
         let mut keys = Keys::from(self.basis.hashes());
         keys.extend(self.turn.iter().flat_map(Turn::keys).copied());
-        self.basis.put_back(&self.shared.cache);
+        self.basis.put_back(&self.shared.cache, self.shared.keeper());
         self.turn = None;
         self.rounds = 0;
         Step::Queue(keys)
     }
 
     /// What was read: fold it, then discover or decide.
-    pub(crate) fn on_read(&mut self, first: usize, snapshot: Snapshot) -> Step<C::Rejection, S> {
+    pub(crate) fn on_read(
+        &mut self,
+        first: usize,
+        mut snapshot: Snapshot,
+    ) -> Step<C::Rejection, S> {
+        if !self.basis.prove(&mut snapshot, self.shared.keeper()) {
+            self.rounds = 0;
+            return Step::Read(0, None);
+        }
         // Where it all begins has moved: other streams might be discovered now.
         if first == 0 && self.basis.has_discovered() && !snapshot.events.is_empty() {
             self.basis.begin_again();
@@ -208,7 +229,8 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
         if !self.extend_turn() {
             return self.queue_anew();
         }
-        if !self.basis.take_parts(&self.shared.cache, first, self.position) {
+        let (cache, keeper) = (&self.shared.cache, self.shared.keeper());
+        if !self.basis.take_parts(cache, keeper, first, self.position) {
             // Somebody was faster there: what was read first is too old for it.
             return self.queue_anew();
         }
@@ -310,7 +332,7 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
         if delay.is_zero() {
             return self.try_again();
         }
-        self.basis.put_back(&self.shared.cache);
+        self.basis.put_back(&self.shared.cache, self.shared.keeper());
         self.turn = None;
         self.rounds = 0;
         Step::Pause(delay)
@@ -322,7 +344,7 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
             return Step::Read(0, None);
         }
         if self.basis.is_kept_per_stream() {
-            self.basis.put_back(&self.shared.cache);
+            self.basis.put_back(&self.shared.cache, self.shared.keeper());
             return self.begin();
         }
         self.basis.begin_again();
@@ -350,7 +372,7 @@ fn end<R, S: Store>(outcome: Outcome<R, S::Error>, rests_on: RestsOn<S::Ticket>)
 /// Cancelled or ended: first the state goes back, then the turn goes on.
 impl<C: Command, S: Store, K> Drop for Execution<'_, C, S, K> {
     fn drop(&mut self) {
-        self.basis.put_back(&self.shared.cache);
+        self.basis.put_back(&self.shared.cache, self.shared.keeper());
     }
 }
 

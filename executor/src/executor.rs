@@ -1,8 +1,12 @@
 //! Runs commands on a store.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-use annals_event::Store;
+use annals_event::{SnapshotStore, Store};
 use tracing::Instrument;
 
 use crate::{
@@ -19,6 +23,7 @@ use crate::{
     payloads::Payloads,
     request::Request,
     retry::RetryPolicy,
+    snapshot_keeper::Keeper,
     state_cache::{CacheStats, StateCache},
     turns::{Keys, Turn, Turns},
 };
@@ -66,9 +71,35 @@ impl<S: Store, K: Codec> Executor<S, K> {
     /// An executor that is told everything.
     pub fn with_options(store: S, payloads: Payloads<K>, options: ExecutorOptions) -> Self {
         let ExecutorOptions { cache_bytes, timer } = options;
-        let (turns, cache) = (Arc::new(Turns::default()), StateCache::new(cache_bytes));
-        let shared = Shared { store, payloads, turns, cache, timer, meters: Meters::new() };
+        let (turns, cache) = (Arc::new(Turns::default()), Arc::new(StateCache::new(cache_bytes)));
+        let (meters, keeper) = (Meters::new(), OnceLock::new());
+        let shared = Shared { store, payloads, turns, cache, keeper, timer, meters };
         Self { shared: Arc::new(shared), policy: RetryPolicy::default() }
+    }
+
+    /// Saves folded state now and then, for commands whose [`Caching`] asks for it, and loads it
+    /// where the cache has none. The first store that is given stays.
+    ///
+    /// A snapshot is saved by a helper thread, never on the way to an answer; it is believed only
+    /// if the log has the event that it ends with.
+    ///
+    /// [`Caching`]: crate::Caching
+    ///
+    /// # Errors
+    /// The helper thread cannot be started.
+    pub fn with_snapshots(self, store: Arc<dyn SnapshotStore>) -> io::Result<Self> {
+        let Shared { turns, cache, keeper, .. } = &*self.shared;
+        let started = Keeper::start(store, turns.clone(), cache.clone())?;
+        // One that comes second ends at once.
+        drop(keeper.set(started));
+        Ok(self)
+    }
+
+    /// Blocks until the snapshots are saved that are due by now: before a program ends, say.
+    pub fn settle_snapshots(&self) {
+        if let Some(keeper) = self.shared.keeper() {
+            keeper.settle();
+        }
     }
 
     /// Tries each command at most this often; at least once.

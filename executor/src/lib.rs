@@ -21,6 +21,8 @@ mod upcast;
 
 mod caching;
 mod per_stream;
+mod snapshot;
+mod snapshot_keeper;
 mod state_cache;
 mod stream_index;
 mod turns;
@@ -68,6 +70,7 @@ pub use per_stream::{PerStream, StreamState};
 pub use recorded::Recorded;
 pub use request::Request;
 pub use retry::{Backoff, Retry, RetryPolicy};
+pub use snapshot::Snapshots;
 pub use state_cache::CacheStats;
 pub use stream_field::StreamField;
 pub use timer::{Sleep, SystemTimer, Timer};

@@ -3,7 +3,7 @@
 
 use std::{any::Any, fmt};
 
-use annals_event::{Position, StreamId, StreamVersion};
+use annals_event::{EventId, Position, StreamId, StreamVersion, Timestamp};
 
 use crate::{
     recorded::Recorded,
@@ -39,13 +39,22 @@ pub struct PerStream<P> {
 #[derive(Debug)]
 pub(crate) struct Part<P> {
     stream: StreamId,
-    state: P,
-    /// All events up to this version are in it, and no others.
-    version: StreamVersion,
-    /// Where the last of them is.
-    position: Position,
-    /// Whether an event was left out, so that `version` says nothing.
+    pub(crate) state: P,
+    /// All events up to this one are in it, and no others.
+    pub(crate) last: Mark,
+    /// Whether an event was left out, so that `last` says nothing.
     has_gap: bool,
+    /// The version up to which it is saved, or about to be.
+    saved: StreamVersion,
+}
+
+/// An event of a stream, told from all others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) version: StreamVersion,
+    pub(crate) position: Position,
+    pub(crate) id: EventId,
+    pub(crate) time: Timestamp,
 }
 
 impl<P: Default> Default for PerStream<P> {
@@ -65,12 +74,13 @@ impl<P: StreamState> PerStream<P> {
     pub fn evolve(&mut self, recorded: &Recorded<P::Event>) {
         let part = self.part_mut(&recorded.stream);
         part.state.evolve(recorded);
-        part.advance(recorded.version, recorded.position);
+        let Recorded { version, position, id, time, .. } = *recorded;
+        part.advance(Mark { version, position, id, time });
     }
 
     /// Counts an event that means nothing to this program as folded.
-    fn skip(&mut self, stream: &StreamId, version: StreamVersion, position: Position) {
-        self.part_mut(stream).advance(version, position);
+    fn skip(&mut self, stream: &StreamId, mark: Mark) {
+        self.part_mut(stream).advance(mark);
     }
 
     fn part_mut(&mut self, stream: &StreamId) -> &mut Part<P> {
@@ -109,65 +119,82 @@ impl<P> PerStream<P> {
 
 impl<P: StreamState> Part<P> {
     fn new(stream: StreamId) -> Self {
-        let (version, position) = (StreamVersion::ZERO, Position::ZERO);
-        Self { stream, state: P::default(), version, position, has_gap: false }
+        let last = Mark {
+            version: StreamVersion::ZERO,
+            position: Position::ZERO,
+            id: EventId::new([0; 16]),
+            time: Timestamp(0),
+        };
+        Self { stream, state: P::default(), last, has_gap: false, saved: StreamVersion::ZERO }
     }
 
-    fn advance(&mut self, version: StreamVersion, position: Position) {
-        self.has_gap |= version != self.version.next();
-        self.version = version;
-        self.position = position;
+    /// As it was saved.
+    pub(crate) fn loaded(stream: StreamId, state: P, last: Mark) -> Self {
+        Self { stream, state, last, has_gap: false, saved: last.version }
+    }
+
+    fn advance(&mut self, mark: Mark) {
+        self.has_gap |= mark.version != self.last.version.next();
+        self.last = mark;
+    }
+
+    /// Whether it is to be saved now, every so many events. Says so once.
+    fn becomes_due(&mut self, every: Option<u64>) -> bool {
+        let since = self.last.version.get() - self.saved.get();
+        let is_due = every.is_some_and(|every| since >= every);
+        if is_due {
+            self.saved = self.last.version;
+        }
+        is_due
     }
 }
 
 /// A part whose type is known to its command only.
 pub(crate) type AnyPart = Box<dyn Any + Send>;
 
-/// How far a part goes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Extent {
-    pub(crate) version: StreamVersion,
-    pub(crate) position: Position,
+/// A part that is handed over.
+pub(crate) struct Drained<'a> {
+    pub(crate) stream: &'a StreamId,
+    pub(crate) hash: u64,
+    pub(crate) part: AnyPart,
+    /// How much memory it takes.
+    pub(crate) bytes: usize,
+    pub(crate) is_due: bool,
 }
 
 /// What the executor does with the parts of a state of type `S`.
 pub(crate) trait Parts<S>: Sync {
     /// Takes over a part; says how far it goes.
-    fn insert(&self, state: &mut S, hash: u64, part: AnyPart) -> Option<Extent>;
+    fn insert(&self, state: &mut S, hash: u64, part: AnyPart) -> Option<Mark>;
 
     /// Counts an event that the command does not see as folded.
-    fn skip(&self, state: &mut S, stream: &StreamId, version: StreamVersion, position: Position);
+    fn skip(&self, state: &mut S, stream: &StreamId, mark: Mark);
 
-    /// Hands over all parts that are whole, with the bytes that they take.
-    fn drain(&self, state: S, keep: &mut dyn FnMut(&StreamId, u64, AnyPart, usize));
+    /// Hands over all parts that are whole. Every so many events one is due to be saved.
+    fn drain(&self, state: S, every: Option<u64>, keep: &mut dyn FnMut(Drained<'_>));
 }
 
 /// The parts of [`PerStream`].
 pub(crate) struct PartsOf<P>(pub(crate) std::marker::PhantomData<fn() -> P>);
 
 impl<P: StreamState> Parts<PerStream<P>> for PartsOf<P> {
-    fn insert(&self, state: &mut PerStream<P>, hash: u64, part: AnyPart) -> Option<Extent> {
+    fn insert(&self, state: &mut PerStream<P>, hash: u64, part: AnyPart) -> Option<Mark> {
         let part = part.downcast::<Part<P>>().ok()?;
-        let extent = Extent { version: part.version, position: part.position };
+        let last = part.last;
         state.insert(hash, part);
-        Some(extent)
+        Some(last)
     }
 
-    fn skip(
-        &self,
-        state: &mut PerStream<P>,
-        stream: &StreamId,
-        version: StreamVersion,
-        position: Position,
-    ) {
-        state.skip(stream, version, position);
+    fn skip(&self, state: &mut PerStream<P>, stream: &StreamId, mark: Mark) {
+        state.skip(stream, mark);
     }
 
-    fn drain(&self, state: PerStream<P>, keep: &mut dyn FnMut(&StreamId, u64, AnyPart, usize)) {
-        for (part, hash) in state.parts.into_iter().zip(state.index.hashes()) {
+    fn drain(&self, state: PerStream<P>, every: Option<u64>, keep: &mut dyn FnMut(Drained<'_>)) {
+        for (mut part, hash) in state.parts.into_iter().zip(state.index.hashes()) {
             if !part.has_gap {
                 let (stream, bytes) = (part.stream.clone(), part.state.bytes());
-                keep(&stream, *hash, part, bytes);
+                let is_due = part.becomes_due(every);
+                keep(Drained { stream: &stream, hash: *hash, part, bytes, is_due });
             }
         }
     }

@@ -122,6 +122,12 @@ impl StateCache {
         state
     }
 
+    /// As [`StateCache::take_any`], without counting.
+    pub(crate) fn take_quietly(&self, key: &StateKey<'_>) -> Option<AnyState> {
+        let mut shard = self.shard(key).lock();
+        shard.map.get_mut(key).and_then(|mut slot| slot.state.take())
+    }
+
     /// Puts a state in, or back, that takes so many bytes.
     pub(crate) fn put(&self, key: &StateKey<'_>, state: AnyState, bytes: usize) {
         let names: usize = key.streams.iter().map(|from| from.stream.as_str().len()).sum();
