@@ -3,6 +3,7 @@
 mod bank;
 mod callers;
 mod case;
+mod goals;
 mod load;
 mod rounds;
 mod shop;

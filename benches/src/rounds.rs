@@ -54,7 +54,8 @@ pub(crate) fn run(
             progress.now(&gathered.row.case);
             match yardsticks.of(gathered.raw_bytes) {
                 Some(raw) => {
-                    let (sample, rate) = raw.beside(&gathered.case, plan, scratch)?;
+                    let measure = || writes::measure(&gathered.case, plan, scratch);
+                    let (sample, rate) = raw.beside(plan, measure)?;
                     gathered.take(&sample, Some(rate))?;
                 }
                 None => gathered.take(&writes::measure(&gathered.case, plan, scratch)?, None)?,
@@ -138,25 +139,43 @@ fn compare(cases: &[Case], rows: &mut [Row]) {
 }
 
 /// The raw disk with one size of writes, and its rates so far.
-struct Raw {
+pub(crate) struct Raw {
     yardstick: Yardstick,
     rates: Vec<f64>,
 }
 
 impl Raw {
-    /// Runs a durable case between two measurements of the raw disk; returns also their mean.
-    fn beside(
+    pub(crate) fn new(scratch: &Scratch, bytes: usize) -> Result<Self, BenchError> {
+        Ok(Self { yardstick: Yardstick::new(scratch, bytes)?, rates: Vec::new() })
+    }
+
+    /// Runs something durable between two measurements of the raw disk; returns also their mean.
+    pub(crate) fn beside<T>(
         &mut self,
-        case: &Case,
         plan: &Plan,
-        scratch: &Scratch,
-    ) -> Result<(Sample, f64), BenchError> {
+        measure: impl FnOnce() -> Result<T, BenchError>,
+    ) -> Result<(T, f64), BenchError> {
         let before = self.yardstick.rate(plan.yardstick())?;
-        let sample = writes::measure(case, plan, scratch)?;
+        let sample = measure()?;
         let after = self.yardstick.rate(plan.yardstick())?;
         let rate = f64::midpoint(before, after);
         self.rates.push(rate);
         Ok((sample, rate))
+    }
+
+    /// A line for the raw disk itself.
+    pub(crate) fn into_row(self, workload: Workload) -> Row {
+        let Self { yardstick, rates } = self;
+        let bytes = human_count(wide(yardstick.bytes()));
+        let case = format!("raw: overwrite {bytes} bytes, fdatasync");
+        let remark = format!("{} us of processor each", human(yardstick.cpu_micros()));
+        Row {
+            runs: rates.into_iter().map(Run::of).collect(),
+            latency: Some(yardstick.latency),
+            remark,
+            series: RAW_SERIES.to_owned(),
+            ..Row::new(workload, case, "writes/s")
+        }
     }
 }
 
@@ -168,8 +187,7 @@ impl Yardsticks {
         let mut yardsticks = Self(Vec::new());
         for bytes in all.iter().filter_map(|gathered| gathered.raw_bytes) {
             if yardsticks.of(Some(bytes)).is_none() {
-                let yardstick = Yardstick::new(scratch, bytes)?;
-                yardsticks.0.push(Raw { yardstick, rates: Vec::new() });
+                yardsticks.0.push(Raw::new(scratch, bytes)?);
             }
         }
         Ok(yardsticks)
@@ -181,19 +199,7 @@ impl Yardsticks {
 
     /// Lines for the raw disk itself.
     fn into_rows(self, workload: Workload) -> Vec<Row> {
-        let row = |Raw { yardstick, rates }: Raw| {
-            let bytes = human_count(wide(yardstick.bytes()));
-            let case = format!("raw: overwrite {bytes} bytes, fdatasync");
-            let remark = format!("{} us of processor each", human(yardstick.cpu_micros()));
-            Row {
-                runs: rates.into_iter().map(Run::of).collect(),
-                latency: Some(yardstick.latency),
-                remark,
-                series: RAW_SERIES.to_owned(),
-                ..Row::new(workload, case, "writes/s")
-            }
-        };
-        self.0.into_iter().map(row).collect()
+        self.0.into_iter().map(|raw| raw.into_row(workload)).collect()
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Row {
     pub(crate) latency: Option<Latency>,
     /// What `Run::base` is.
     pub(crate) base: Option<String>,
+    /// What it was to reach, and whether it did.
+    pub(crate) goals: String,
     pub(crate) remark: String,
 }
 
@@ -56,6 +58,7 @@ impl Row {
             runs: Vec::new(),
             latency: None,
             base: None,
+            goals: String::new(),
             remark: String::new(),
         }
     }

@@ -149,7 +149,8 @@ by `Annals::stats`).";
 
 const FINANCIAL: &str = "\
 Each command is a deposit (four of ten), a withdrawal or a transfer (four of ten) of an account chosen at random; the balance comes \
-from the account's events and must not become negative. Acknowledged after the sync, a rejection as \
+from the account's events and must not become negative. One million accounts begin with one deposit each, and \
+long ones with 10,000; the raw disk overwrites 4 KiB. Acknowledged after the sync, a rejection as \
 well. Every command is counted once, accepted or rejected. `x base` compares with as many callers \
 of W2, which append a single event without deciding anything. Afterwards the whole log is audited: no \
 balance was ever negative, and what was sent arrived.";

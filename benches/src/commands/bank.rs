@@ -3,18 +3,20 @@
 use std::collections::HashMap;
 
 use annals::{
-    Annals, Bincode, Caching, Command, CommandStreams, Decision, Event, Executor, LogQuery,
-    Payloads, PerStream, Recorded, StreamId, StreamState,
+    Annals, Append, Bincode, Caching, Command, CommandStreams, Decision, Event, Executor, LogQuery,
+    Payloads, PerStream, Recorded, Store, StreamId, StreamState,
 };
 use serde::{Deserialize, Serialize};
 
 use super::load::Load;
 use crate::{error::BenchError, random::Random};
 
-/// So many accounts, and whether their states are kept between commands.
+/// So many accounts, each with so many deposits at first, and whether their states are kept
+/// between commands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bank {
     pub(crate) accounts: u64,
+    pub(crate) deposits: u64,
     pub(crate) is_cached: bool,
 }
 
@@ -43,6 +45,10 @@ impl StreamState for Account {
         }
     }
 }
+
+/// How many deposits are appended together, and of how much each is.
+const APPEND_EVENTS: usize = 1_000;
+const DEPOSIT_CENTS: u64 = 100_000;
 
 /// What a customer asks for.
 #[derive(Debug)]
@@ -116,7 +122,22 @@ fn account(number: u64) -> Result<StreamId, BenchError> {
 impl Load for Bank {
     type Request = Request;
 
-    fn prepare(&self, _: &Executor<Annals>) -> Result<(), BenchError> {
+    /// The accounts' deposits lie in turn, as they would have come.
+    fn prepare(&self, executor: &Executor<Annals>) -> Result<(), BenchError> {
+        let payloads = Payloads::new(Bincode);
+        let accounts = (0..self.accounts).map(account).collect::<Result<Vec<_>, _>>()?;
+        for _ in 0..self.deposits {
+            for some in accounts.chunks(APPEND_EVENTS) {
+                let deposit = |account: &StreamId| {
+                    let deposited = AccountEvent::Deposited { cents: DEPOSIT_CENTS };
+                    let encoded = payloads.encode(account.clone(), &deposited);
+                    encoded.map_err(|error| BenchError::Command(error.to_string()))
+                };
+                let events = some.iter().map(deposit).collect::<Result<Vec<_>, _>>()?;
+                drop(executor.store().append(&Append::new().events(events)));
+            }
+        }
+        executor.store().settle_blocking(executor.store().stats().sequenced)?;
         Ok(())
     }
 

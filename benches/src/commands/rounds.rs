@@ -5,6 +5,7 @@ use annals::{Annals, Executor, Options};
 use super::{
     callers::{self, Outcome},
     case::{Asked, CommandCase},
+    goals::{self, Totals},
     load::Load,
 };
 use crate::{
@@ -15,12 +16,14 @@ use crate::{
     plan::Plan,
     process,
     progress::Progress,
+    rounds::Raw,
     row::{Row, Run},
     scratch::{self, Scratch},
     shape::{MULTI, SINGLE},
     window::Window,
     workload::Workload,
     writes,
+    yardstick::PAGE_BYTES,
 };
 
 /// Runs all cases as often as planned.
@@ -36,26 +39,84 @@ pub(crate) fn run(
     };
     cases.retain(|case| plan.has(case));
     progress.begin(&workload.to_string(), u64::from(plan.runs) * wide(cases.len()));
-    let row = |case: &CommandCase| Row {
-        x: Some(float(wide(case.callers.count()))),
-        ..Row::new(workload, case.to_string(), "commands/s")
-    };
-    let mut rows: Vec<Row> = cases.iter().map(row).collect();
+    let mut all: Vec<Gathered> = cases.iter().map(|case| Gathered::new(workload, case)).collect();
+    let mut raw = Raw::new(scratch, PAGE_BYTES)?;
     for _ in 0..plan.runs {
-        for (case, row) in cases.iter().zip(&mut rows) {
-            progress.now(&row.case);
+        for gathered in &mut all {
+            progress.now(&gathered.row.case);
+            let case = gathered.case;
             let base = case.base(workload);
-            let (base_rate, raw) = (writes::measure(&base, plan, scratch)?.rate, None);
-            row.base = Some(base.to_string());
-            let sample = measure(case, plan, scratch)?;
-            row.runs.push(Run { raw, base: Some(base_rate), ..Run::of(sample.rate) });
-            row.remark = sample.remark();
-            let outcome = &sample.outcome.latency;
-            row.latency = Some(latency::merge(row.latency.iter().chain([outcome]))?);
+            let base_rate = writes::measure(&base, plan, scratch)?.rate;
+            let (sample, raw) = if case.keeping == Keeping::Durable {
+                let (sample, rate) = raw.beside(plan, || measure(&case, plan, scratch))?;
+                (sample, Some(rate))
+            } else {
+                (measure(&case, plan, scratch)?, None)
+            };
+            gathered.row.base = Some(base.to_string());
+            gathered.take(&sample, Run { raw, base: Some(base_rate), ..Run::of(sample.rate) })?;
             progress.done();
         }
     }
-    Ok(rows)
+    let raw = Some(raw.into_row(workload)).filter(|raw| !raw.runs.is_empty());
+    let rows = all.into_iter().map(|gathered| gathered.into_row(raw.as_ref()));
+    let rows: Vec<Row> = rows.collect();
+    Ok(raw.into_iter().chain(rows).collect())
+}
+
+/// What the runs of one case gave so far.
+struct Gathered {
+    case: CommandCase,
+    row: Row,
+    totals: Totals,
+    remark: String,
+}
+
+impl Gathered {
+    fn new(workload: Workload, case: &CommandCase) -> Self {
+        let row = Row {
+            x: Some(float(wide(case.callers.count()))),
+            ..Row::new(workload, case.to_string(), "commands/s")
+        };
+        Self { case: *case, row, totals: Totals::default(), remark: String::new() }
+    }
+
+    fn take(&mut self, sample: &Sample, run: Run) -> Result<(), BenchError> {
+        let Sample { outcome, cpu_micros, .. } = sample;
+        self.row.runs.push(run);
+        self.totals.settled += outcome.settled_in_all;
+        self.totals.rejected += outcome.rejected;
+        self.totals.failed += outcome.failed;
+        self.totals.conflicts += outcome.conflicts;
+        self.totals.cpu_micros += cpu_micros * float(outcome.settled_in_all);
+        let before = self.row.latency.iter();
+        self.row.latency = Some(latency::merge(before.chain([&outcome.latency]))?);
+        self.remark = sample.remark();
+        Ok(())
+    }
+
+    fn into_row(self, raw: Option<&Row>) -> Row {
+        let Self { case, row, totals, remark } = self;
+        let goals = goals::verdicts(&case.goals(), &row, raw, &totals);
+        Row { goals, remark: format!("{}, {remark}", totals.remark()), ..row }
+    }
+}
+
+impl Totals {
+    /// Every command is one of these.
+    fn remark(&self) -> String {
+        let Self { settled, rejected, failed, conflicts, cpu_micros } = *self;
+        let accepted = settled - rejected - failed;
+        let share = |count| human(per(100.0 * float(count), settled));
+        format!(
+            "{} % accepted, {} % rejected, {} % gave up; {} conflicts and {} us of processor each",
+            share(accepted),
+            share(rejected),
+            share(failed),
+            human(per(float(conflicts), settled)),
+            human(per(cpu_micros, settled)),
+        )
+    }
 }
 
 impl CommandCase {
@@ -78,15 +139,9 @@ struct Sample {
 
 impl Sample {
     fn remark(&self) -> String {
-        let Outcome { settled_in_all, rejected, failed, conflicts, .. } = self.outcome;
-        let share = |count| human(per(float(count), settled_in_all));
         format!(
-            "{} us of processor each, {} commands a group, {} conflicts and {} rejections each, \
-             {failed} gave up, {} of states found",
-            human(self.cpu_micros),
+            "{} commands a group, {} of states found",
             human(self.commands_per_group),
-            share(conflicts),
-            share(rejected),
             human(self.hit_share),
         )
     }

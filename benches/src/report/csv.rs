@@ -5,7 +5,7 @@ use crate::{number::Spread, row::Row, soak::Interval};
 /// A column of the results: its name, and a row's cell in it.
 type Column = (&'static str, fn(&Row) -> String);
 
-const COLUMNS: [Column; 20] = [
+const COLUMNS: [Column; 21] = [
     ("workload", |row| row.chapter.to_string()),
     ("case", |row| row.case.clone()),
     ("series", |row| row.series.clone()),
@@ -25,6 +25,7 @@ const COLUMNS: [Column; 20] = [
     ("p99_us", |row| number(row.percentiles().map(|latency| latency.p99))),
     ("p99.9_us", |row| number(row.percentiles().map(|latency| latency.p999))),
     ("max_us", |row| number(row.percentiles().map(|latency| latency.max))),
+    ("goals", |row| row.goals.clone()),
     ("remark", |row| row.remark.clone()),
 ];
 

@@ -75,7 +75,7 @@ impl fmt::Display for Table {
     }
 }
 
-const HEADINGS: [&str; 13] = [
+const HEADINGS: [&str; 14] = [
     "case",
     "median",
     "unit",
@@ -88,6 +88,7 @@ const HEADINGS: [&str; 13] = [
     "p99 us",
     "p99.9 us",
     "max us",
+    "goals",
     "remark",
 ];
 
@@ -118,7 +119,7 @@ fn cells(row: &Row) -> Vec<String> {
         }
         None => cells.extend([const { String::new() }; 6]),
     }
-    cells.push(row.remark.clone());
+    cells.extend([row.goals.clone(), row.remark.clone()]);
     cells
 }
 
