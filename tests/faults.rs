@@ -18,14 +18,11 @@
 
 mod common;
 
-use std::{
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
-    thread,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use annals::{Annals, AppendError, Delivery, Directory, LogQuery, OpenError, Position, ReadError};
 use annals_sim::{CrashPlan, Fault, Fill, SimDisk, Times};
-use common::{Ledger, Violation, open, survive};
+use common::{Ledger, Violation, open, survive, workload::in_parallel};
 
 /// Where a fault strikes: what was there before, and what is then done.
 struct Scene {
@@ -411,21 +408,6 @@ fn strike(scene: &Scene, blow: Blow, usual: &[String]) -> bool {
     }
     patient.recovers();
     true
-}
-
-/// Runs jobs on all cores.
-fn in_parallel<T: Sync>(jobs: &[T], run: impl Fn(&T) + Sync) {
-    let (next, cores) = (AtomicUsize::new(0), thread::available_parallelism().unwrap().get());
-    thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                // Relaxed: only uniqueness counts.
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    run(job);
-                }
-            });
-        }
-    });
 }
 
 /// Every fault in one scene.

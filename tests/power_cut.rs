@@ -18,15 +18,13 @@
 mod common;
 
 use std::{
-    collections::HashSet,
     env,
-    hash::{DefaultHasher, Hash, Hasher},
     io::{BufRead, BufReader},
     path::Path,
     process::{Command, Stdio},
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     thread,
     time::Duration,
@@ -35,148 +33,18 @@ use std::{
 use annals::{
     Annals, AppendError, LogQuery, Options, Position, StreamId, StreamQuery, SyncPolicy, Threads,
 };
-use annals_sim::{CrashPlan, Fault, Fill, Random, SimDisk, SimEnvironment, Times};
-use common::{Fate, Ledger, Shown, Violation, numbered, open, options, stream, survive};
-
-/// What a workload is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Op {
-    /// One event in one stream.
-    One,
-    /// Four events in three streams.
-    Many,
-    /// Half a segment: the second one begins a new segment.
-    Large,
-    /// Two appends in one group.
-    Pair,
-    /// More than a segment: it gets one of its own.
-    Oversize,
-    /// Close and open.
-    Reopen,
-}
-
-const OPS: [Op; 6] = [Op::One, Op::Many, Op::Large, Op::Pair, Op::Oversize, Op::Reopen];
-
-/// Every workload of up to so many operations.
-fn workloads(len_max: usize) -> Vec<Vec<Op>> {
-    let mut all: Vec<Vec<Op>> = vec![Vec::new()];
-    let mut start = 0;
-    for _ in 0..len_max {
-        let end = all.len();
-        for shorter in start..end {
-            all.extend(OPS.map(|op| [all[shorter].as_slice(), &[op]].concat()));
-        }
-        start = end;
-    }
-    all
-}
-
-/// A store on a disk, while it can be opened, and what was asked of it.
-struct Session {
-    disk: SimDisk,
-    store: Option<Annals>,
-    ledger: Ledger,
-    seed: u64,
-    policy: SyncPolicy,
-}
-
-impl Session {
-    fn new(disk: SimDisk, ledger: Ledger, seed: u64) -> Self {
-        Self::with(SyncPolicy::Always, disk, ledger, seed)
-    }
-
-    fn with(policy: SyncPolicy, disk: SimDisk, ledger: Ledger, seed: u64) -> Self {
-        let mut session = Self { disk, store: None, ledger, seed, policy };
-        session.open();
-        session
-    }
-
-    /// Opens the store, unless the disk is dead.
-    fn open(&mut self) {
-        let options = options(self.seed).sync_policy(self.policy);
-        match options.open_on(Arc::new(self.disk.clone())) {
-            Ok(store) => self.store = Some(store),
-            Err(error) => assert!(self.disk.faults_struck() > 0, "not opened: {error}"),
-        }
-    }
-
-    fn run_all(&mut self, ops: &[Op]) {
-        for op in ops {
-            self.run(*op);
-        }
-    }
-
-    fn run(&mut self, op: Op) {
-        let Some(store) = &self.store else { return };
-        match op {
-            Op::One => self.append(&[("a", 30)]),
-            Op::Many => self.append(&[("a", 20), ("b", 600), ("c", 40), ("a", 16)]),
-            Op::Large => self.append(&[("b", 2200)]),
-            Op::Oversize => self.append(&[("c", 9000)]),
-            Op::Pair => {
-                let first = self.ledger.start(store, &[("a", 700)]);
-                let second = self.ledger.start(store, &[("c", 50), ("b", 50)]);
-                for started in [first, second] {
-                    self.ledger.finish(started).ok();
-                }
-            }
-            Op::Reopen => {
-                store.close().ok();
-                self.store = None;
-                self.seed += 1;
-                self.open();
-            }
-        }
-    }
-
-    fn append(&mut self, events: &[(&str, usize)]) {
-        let Some(store) = &self.store else { return };
-        self.ledger.append(store, events).ok();
-    }
-}
-
-/// Runs a workload on a new disk that dies at a call.
-fn run_until(ops: &[Op], call: u64) -> Session {
-    let disk = SimDisk::new();
-    disk.fail_at(call, Fault::EIO, Times::Forever);
-    let mut session = Session::new(disk, Ledger::default(), 0);
-    session.run_all(ops);
-    session
-}
-
-/// How many calls a workload makes where nothing fails.
-fn calls(ops: &[Op]) -> u64 {
-    run_until(ops, u64::MAX).disk.calls()
-}
-
-/// Ways to crash: the worst and the best, then some of those in between, others for each seed.
-fn crash_plans(seed: u64, count: u64) -> impl Iterator<Item = CrashPlan> {
-    let in_between = (0..count).map(move |n| {
-        let plan = CrashPlan::seeded(seed.wrapping_mul(100).wrapping_add(n));
-        if n % 3 == 2 { plan.filled(Fill::Stale) } else { plan }
-    });
-    [CrashPlan::durable_only(), CrashPlan::everything()].into_iter().chain(in_between)
-}
-
-/// The different disks that crashes leave behind, and how.
-fn crashes(disk: &SimDisk, seed: u64, count: u64) -> Vec<(CrashPlan, SimDisk)> {
-    let mut known = HashSet::new();
-    let crashes = crash_plans(seed, count).map(|plan| (plan, disk.crash(plan)));
-    crashes.filter(|(_, disk)| known.insert(fingerprint(disk))).collect()
-}
-
-fn fingerprint(disk: &SimDisk) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for name in disk.file_names() {
-        disk.read_file(&name).hash(&mut hasher);
-        name.hash(&mut hasher);
-    }
-    hasher.finish()
-}
+use annals_sim::{CrashPlan, Fault, Random, SimDisk, SimEnvironment, Times};
+use common::{
+    Fate, Ledger, Shown, Violation, numbered, open, stream, survive,
+    workload::{
+        OPS, Op, Session, calls, crash_plans, crashes, crashes_of_all_sorts, fingerprint,
+        in_parallel, run_until, workloads,
+    },
+};
 
 /// Counts the states that were opened, by how often the power was cut before.
 #[derive(Debug, Default)]
-struct Counts([AtomicU64; 4]);
+struct Counts([AtomicU64; 5]);
 
 impl Counts {
     fn add(&self, cuts: usize) {
@@ -189,38 +57,27 @@ impl Counts {
     }
 }
 
-/// Runs jobs on all cores.
-fn in_parallel<T: Sync>(jobs: &[T], run: impl Fn(&T) + Sync) {
-    let (next, cores) = (AtomicUsize::new(0), thread::available_parallelism().unwrap().get());
-    thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                // Relaxed: only uniqueness counts.
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    run(job);
-                }
-            });
-        }
-    });
-}
-
 /// Cuts the power at each call of the last operation: those before are cut in shorter workloads.
 fn cut_everywhere(ops: &[Op], counts: &Counts) {
     let known = ops.split_last().map_or(0, |(_, shorter)| calls(shorter));
     for call in known + 1..=calls(ops) {
         let session = run_until(ops, call);
-        let disks = crashes(&session.disk, call, 16);
-        for (index, (plan, disk)) in disks.iter().enumerate() {
+        let disks = crashes_of_all_sorts(&session.disk, call, 64);
+        for (index, (crash, disk)) in disks.iter().enumerate() {
             counts.add(1);
-            let at = || format!("{ops:?} until call {call}, then {plan:?}");
+            let at = || format!("{ops:?} until call {call}, then {crash:?}");
             hold(&survive(disk, &mut session.ledger.clone(), 1000), &at);
-            // Short workloads are cut twice, at each call of the recovery; some of them thrice.
-            if ops.len() <= 3 && (usize::try_from(call).unwrap() + index).is_multiple_of(3) {
+            // Some are cut again, at each call of the recovery; some of those more often.
+            let one_of = if ops.len() <= 3 { 3 } else { 10 };
+            if (usize::try_from(call).unwrap() + index).is_multiple_of(one_of) {
                 cut_recovery(disk, &session.ledger, 2, counts, &at);
             }
         }
     }
 }
+
+/// A recovery is cut, and the recovery from that, and that from that.
+const DEPTH: usize = 3;
 
 /// Cuts the power at each call of opening a disk and of the first append.
 fn cut_recovery(
@@ -248,8 +105,10 @@ fn cut_recovery(
             counts.add(cuts);
             let at = || format!("{}, then {plan:?}", at());
             hold(&survive(&disk, &mut session.ledger.clone(), 3000), &at);
-            if cuts == 2 && fingerprint(&disk).is_multiple_of(100) {
-                cut_recovery(&disk, &session.ledger, 3, counts, &at);
+            let is_chosen =
+                || Random::new(fingerprint(&disk) ^ u64::try_from(cuts).unwrap()).below(500) == 0;
+            if cuts <= DEPTH && is_chosen() {
+                cut_recovery(&disk, &session.ledger, cuts + 1, counts, &at);
             }
         }
     }
@@ -271,8 +130,10 @@ fn every_small_workload_survives_a_power_cut_at_every_call() {
     let workloads = workloads(4);
     in_parallel(&workloads, |ops| cut_everywhere(ops, &counts));
     println!("{} workloads, {} crash states: {counts:?}", workloads.len(), counts.total());
-    assert!(counts.total() >= 100_000, "{counts:?}");
-    assert!(counts.0[3].load(Ordering::Relaxed) > 1000, "{counts:?}");
+    assert!(counts.total() >= 1_000_000, "{counts:?}");
+    for count in &counts.0[1..=DEPTH + 1] {
+        assert!(count.load(Ordering::Relaxed) > 1000, "{counts:?}");
+    }
 }
 
 /// One log that lives through many power cuts, at any call and of any kind.

@@ -5,6 +5,8 @@
 //! invented commits (`tests/power_cut.rs`).
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod workload;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use annals::{
