@@ -1,11 +1,12 @@
 //! Power cuts at every I/O call of every small workload, on a disk that forgets as much as POSIX
 //! allows, and again while recovering from them.
 //!
-//! A workload is up to four operations. It is run with its calls failing from one of them on, for
-//! each of them, and the disk is then crashed in several ways: what was not synced is lost, kept,
-//! or kept in part. What is left is opened, held to the ledger of what was acknowledged
-//! (`common::Ledger`), written to and opened again. Recovery is cut short in the same way, at each
-//! of its calls, and so is the recovery of that.
+//! A workload is up to four operations: three, unless it is done thoroughly. It is run with its
+//! calls failing from one of them on, for each of them, and the disk is then crashed in every way,
+//! or in many where there are many: what was not synced is lost, kept, or kept in part. What is
+//! left is opened, held to the ledger of what was acknowledged (`common::Ledger`), written to and
+//! opened again. Recovery is cut short in the same way, at each of its calls, and so is the
+//! recovery of that, and of that.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -38,7 +39,7 @@ use common::{
     Fate, Ledger, Shown, Violation, numbered, open, stream, survive,
     workload::{
         OPS, Op, Session, calls, crash_plans, crashes, crashes_of_all_sorts, fingerprint,
-        in_parallel, run_until, workloads,
+        in_parallel, is_thorough, run_until, workloads,
     },
 };
 
@@ -68,7 +69,7 @@ fn cut_everywhere(ops: &[Op], counts: &Counts) {
             let at = || format!("{ops:?} until call {call}, then {crash:?}");
             hold(&survive(disk, &mut session.ledger.clone(), 1000), &at);
             // Some are cut again, at each call of the recovery; some of those more often.
-            let one_of = if ops.len() <= 3 { 3 } else { 10 };
+            let one_of = if is_thorough() && ops.len() <= 3 { 3 } else { 10 };
             if (usize::try_from(call).unwrap() + index).is_multiple_of(one_of) {
                 cut_recovery(disk, &session.ledger, 2, counts, &at);
             }
@@ -105,8 +106,8 @@ fn cut_recovery(
             counts.add(cuts);
             let at = || format!("{}, then {plan:?}", at());
             hold(&survive(&disk, &mut session.ledger.clone(), 3000), &at);
-            let is_chosen =
-                || Random::new(fingerprint(&disk) ^ u64::try_from(cuts).unwrap()).below(500) == 0;
+            let seed = || fingerprint(&disk) ^ u64::try_from(cuts).unwrap();
+            let is_chosen = || Random::new(seed()).below(500) == 0;
             if cuts <= DEPTH && is_chosen() {
                 cut_recovery(&disk, &session.ledger, cuts + 1, counts, &at);
             }
@@ -127,11 +128,13 @@ fn hold(outcome: &Result<(), Violation>, at: &dyn Fn() -> String) {
 #[test]
 fn every_small_workload_survives_a_power_cut_at_every_call() {
     let counts = Counts::default();
-    let workloads = workloads(4);
+    let (len_max, states) = if is_thorough() { (4, 1_000_000) } else { (3, 50_000) };
+    let workloads = workloads(len_max);
     in_parallel(&workloads, |ops| cut_everywhere(ops, &counts));
     println!("{} workloads, {} crash states: {counts:?}", workloads.len(), counts.total());
-    assert!(counts.total() >= 1_000_000, "{counts:?}");
-    for count in &counts.0[1..=DEPTH + 1] {
+    assert!(counts.total() >= states, "{counts:?}");
+    let depth = if is_thorough() { DEPTH } else { DEPTH - 1 };
+    for count in &counts.0[1..=depth + 1] {
         assert!(count.load(Ordering::Relaxed) > 1000, "{counts:?}");
     }
 }

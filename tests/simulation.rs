@@ -120,7 +120,7 @@ fn crash_after_a_lie(ops: &[Op], call: u64, times: Times, outcomes: &Outcomes) {
     }
 }
 
-/// A disk that says that it synced, and did not, can take what it lied about. But what is left is
+/// G2 (a commit is whole or absent): a disk that says that it synced, and did not, can take what it lied about. But what is left is
 /// a beginning of the log, or refused: no commit is torn, altered, invented, doubled, out of order.
 #[test]
 fn a_lying_disk_costs_the_end_or_is_found_out() {

@@ -3,6 +3,7 @@
 
 use std::{
     collections::HashSet,
+    env,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,6 +15,11 @@ use annals::{Annals, SyncPolicy};
 use annals_sim::{CrashPlan, Fault, Fill, SimDisk, Times};
 
 use super::{Ledger, options};
+
+/// Whether to do everything, which takes minutes: the gate does, with `ANNALS_THOROUGH=1`.
+pub(crate) fn is_thorough() -> bool {
+    env::var_os("ANNALS_THOROUGH").is_some()
+}
 
 /// What a workload is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
