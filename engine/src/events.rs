@@ -2,9 +2,9 @@
 
 use std::{collections::VecDeque, ops::ControlFlow};
 
-use annals_event::{EventView, Malformed, Position, RecordedEvent};
+use annals_event::{EventView, RecordedEvent};
 
-use crate::{error::ReadError, frames::Visit, log_scan::LogScan, stream_scan::StreamScan};
+use crate::{error::ReadError, frames::malformed, log_scan::LogScan, stream_scan::StreamScan};
 
 /// Events as they are read: an iterator of owned events, or, with [`Events::visit`], borrowed
 /// ones. Ends after the first error.
@@ -26,11 +26,17 @@ enum Scan {
 }
 
 impl Scan {
-    fn next(&mut self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, ReadError> {
+    /// Shows the events of the next frames, at most so many. `Break`: there are no more, or
+    /// `visit` said so.
+    fn visit(
+        &mut self,
+        frames_max: usize,
+        visit: &mut impl FnMut(&EventView<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ReadError> {
         match self {
             Self::Done => Ok(ControlFlow::Break(())),
-            Self::Stream(scan) => scan.next(visit),
-            Self::Log(scan) => scan.next(visit),
+            Self::Stream(scan) => scan.visit(frames_max, visit),
+            Self::Log(scan) => scan.visit(frames_max, visit),
         }
     }
 }
@@ -61,7 +67,7 @@ impl Events {
     ) -> Result<(), ReadError> {
         while self.remaining > 0 {
             let remaining = &mut self.remaining;
-            let flow = self.scan.next(&mut |event| {
+            let flow = self.scan.visit(usize::MAX, &mut |event: &EventView<'_>| {
                 *remaining -= 1;
                 let flow = visit(event);
                 if *remaining == 0 { ControlFlow::Break(()) } else { flow }
@@ -78,7 +84,7 @@ impl Events {
         while self.ready.is_empty() && self.remaining > 0 {
             let (remaining, ready) = (&mut self.remaining, &mut self.ready);
             let mut failed = None;
-            let flow = self.scan.next(&mut |event| {
+            let flow = self.scan.visit(1, &mut |event: &EventView<'_>| {
                 *remaining -= 1;
                 match event.to_owned() {
                     Ok(event) => ready.push_back(event),
@@ -98,10 +104,6 @@ impl Events {
         }
         Ok(())
     }
-}
-
-pub(crate) fn malformed(position: Position, source: Malformed) -> ReadError {
-    ReadError::Malformed { position, source }
 }
 
 impl Iterator for Events {

@@ -1,34 +1,49 @@
-//! Events of one frame, handed out one by one.
+//! The events of a frame, shown one by one.
 
 use std::ops::ControlFlow;
 
-use annals_event::{EventView, Position};
+use annals_event::{CommitHead, CommitView, EventView, Malformed, Position};
 use annals_wal::FrameView;
 
 use crate::{encoding, error::ReadError};
 
-/// Takes events as they are read, borrowed from the log; says whether to go on.
-pub(crate) type Visit<'v> = dyn FnMut(&EventView<'_>) -> ControlFlow<()> + 'v;
-
-/// Shows the events of a frame that `wanted` says, in order or backward; `wanted` is asked in
-/// that order, too.
-pub(crate) fn visit(
+/// Reads the commit in a frame into `commit`, in the place of the one before.
+#[inline]
+pub(crate) fn read<'a>(
+    commit: &mut CommitView<'a>,
     log_id: u128,
-    frame: &FrameView<'_>,
+    frame: &FrameView<'a>,
+) -> Result<(), ReadError> {
+    commit
+        .read(encoding::head(log_id, frame), frame.body)
+        .map_err(|source| malformed(Position::new(frame.head.first_record), source))
+}
+
+/// Shows the events of a commit, in order or backward, until `show` says to stop.
+#[inline]
+pub(crate) fn show<'a>(
+    commit: &mut CommitView<'a>,
     is_backward: bool,
-    wanted: &mut dyn FnMut(&EventView<'_>) -> bool,
-    visit: &mut Visit<'_>,
+    mut show: impl FnMut(&EventView<'a>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, ReadError> {
-    let position = Position::new(frame.head.first_record);
-    let malformed = |source| ReadError::Malformed { position, source };
-    let mut commit = encoding::view(log_id, frame).map_err(malformed)?;
-    let events =
-        if is_backward { commit.events_backward().map_err(malformed)? } else { commit.events() };
+    let CommitHead { first, events, .. } = commit.head();
+    let malformed = |source| malformed(first, source);
+    // A commit of one event is the same in both directions.
+    let events = if is_backward && events > 1 {
+        commit.events_backward().map_err(malformed)?
+    } else {
+        commit.events()
+    };
     for event in events {
-        let event = event.map_err(malformed)?;
-        if wanted(&event) && visit(&event).is_break() {
+        if show(&event.map_err(malformed)?).is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
     Ok(ControlFlow::Continue(()))
+}
+
+/// A commit's checksums are right and its bytes are no commit.
+#[cold]
+pub(crate) fn malformed(position: Position, source: Malformed) -> ReadError {
+    ReadError::Malformed { position, source }
 }

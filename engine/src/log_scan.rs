@@ -2,14 +2,10 @@
 
 use std::{ops::ControlFlow, sync::Arc};
 
-use annals_event::{Direction, EventView, Filter, Position};
-use annals_wal::{Address, FrameKind, Pattern, Reader};
+use annals_event::{CommitView, Direction, EventView, Filter, Position};
+use annals_wal::{Address, FrameKind, Head, Pattern, Reader};
 
-use crate::{
-    error::ReadError,
-    frames::{self, Visit},
-    inner::Inner,
-};
+use crate::{error::ReadError, frames, inner::Inner};
 
 /// Reads the log's events.
 #[derive(Debug)]
@@ -21,8 +17,18 @@ pub(crate) struct LogScan {
     /// The positions that are still to come.
     from: Position,
     to: Position,
-    /// The frame that comes next. `None`: it is looked for by position.
-    next: Option<Address>,
+    next: Next,
+}
+
+/// The frame that comes next.
+#[derive(Debug)]
+enum Next {
+    /// The one that has the next position.
+    Position,
+    /// The one here.
+    At(Address),
+    /// The one before this one, which is the first of its segment.
+    Before(Address, Head),
 }
 
 impl LogScan {
@@ -40,7 +46,7 @@ impl LogScan {
         };
         let reader = inner.log.reader(pattern);
         let from = from.max(Position::new(1));
-        Self { reader, log_id: inner.log.id(), is_backward, filter, from, to, next: None }
+        Self { reader, log_id: inner.log.id(), is_backward, filter, from, to, next: Next::Position }
     }
 
     /// Has a forward scan go on up to a later position.
@@ -58,33 +64,64 @@ impl LogScan {
         self.from > self.to
     }
 
-    /// Shows the events of the next frame. `Break`: there are no more, or `visit` said so.
-    pub(crate) fn next(&mut self, visit: &mut Visit<'_>) -> Result<ControlFlow<()>, ReadError> {
+    /// Shows the events of the next frames, at most so many, from bytes that are at hand. `Break`:
+    /// there are no more, or `visit` said so.
+    pub(crate) fn visit(
+        &mut self,
+        frames_max: usize,
+        visit: &mut impl FnMut(&EventView<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, ReadError> {
         if self.is_done() {
             return Ok(ControlFlow::Break(()));
         }
-        let address = match self.next {
-            Some(address) => address,
-            None => self.reader.seek(if self.is_backward { self.to } else { self.from }.get())?,
-        };
-        let (from, to, filter) = (self.from, self.to, &self.filter);
-        let frame = self.reader.frame(address)?;
-        let head = frame.head;
-        let mut flow = ControlFlow::Continue(());
-        if head.kind == FrameKind::Commit {
-            let mut wanted = |event: &EventView<'_>| {
-                (from..=to).contains(&event.position)
-                    && filter.passes(event.stream, event.event_type)
+        let Some(mut address) = self.find_next()? else { return Ok(ControlFlow::Break(())) };
+        let Self { reader, log_id, is_backward, filter, from, to, next } = self;
+        let stretch = reader.stretch(address)?;
+        let mut commit = CommitView::default();
+        for _ in 0..frames_max {
+            let Some(frame) = stretch.frame(address.offset) else {
+                stretch.missing(address.offset)?;
+                break;
             };
-            flow = frames::visit(self.log_id, &frame, self.is_backward, &mut wanted, visit)?;
+            let head = frame.head;
+            if *is_backward && let Some(previous) = head.previous(address) {
+                let ahead = if head.previous_len < 1024 { 1024 } else { 0 };
+                stretch.prefetch(previous.offset.saturating_sub(ahead), head.previous_len);
+            }
+            let mut flow = ControlFlow::Continue(());
+            if head.kind == FrameKind::Commit {
+                let range = *from..=*to;
+                let show = |event: &EventView<'_>| {
+                    let is_wanted = range.contains(&event.position)
+                        && filter.passes(event.stream, event.event_type);
+                    if is_wanted { visit(event) } else { ControlFlow::Continue(()) }
+                };
+                frames::read(&mut commit, *log_id, &frame)?;
+                flow = frames::show(&mut commit, *is_backward, show)?;
+            }
+            if *is_backward {
+                *to = Position::new(head.first_record).previous();
+                *next = head.previous(address).map_or(Next::Before(address, head), Next::At);
+            } else {
+                *from = Position::new(head.next_record());
+                *next = Next::At(head.next(address));
+            }
+            match *next {
+                _ if flow.is_break() || from > to => return Ok(flow),
+                Next::At(at) if at.segment == address.segment => address = at,
+                _ => break,
+            }
         }
-        self.next = if self.is_backward {
-            self.to = Position::new(head.first_record).previous();
-            self.reader.before(address, &head)?
-        } else {
-            self.from = Position::new(head.next_record());
-            Some(self.reader.after(address, &head))
-        };
-        Ok(flow)
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The address of the next frame.
+    fn find_next(&mut self) -> Result<Option<Address>, ReadError> {
+        Ok(match self.next {
+            Next::At(address) => Some(address),
+            Next::Before(address, head) => self.reader.before(address, &head)?,
+            Next::Position if self.is_backward => Some(self.reader.seek(self.to.get())?),
+            Next::Position => Some(self.reader.seek(self.from.get())?),
+        })
     }
 }

@@ -16,7 +16,8 @@ use annals_wal::Ticket;
 use crate::{
     annals::Annals,
     error::{AppendError, Conflicts, ReadError},
-    events::{Events, malformed},
+    events::Events,
+    frames::malformed,
     inner::Inner,
     known, sequencer,
     stream_scan::StreamScan,

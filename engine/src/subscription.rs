@@ -4,9 +4,9 @@
 
 use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
-use annals_event::{Direction, Filter, Position, RecordedEvent};
+use annals_event::{Direction, EventView, Filter, Position, RecordedEvent};
 
-use crate::{error::ReadError, events::malformed, inner::Inner, log_scan::LogScan};
+use crate::{error::ReadError, frames::malformed, inner::Inner, log_scan::LogScan};
 
 /// What a subscription delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Subscription {
     fn read_frame(&mut self) -> Result<(), ReadError> {
         let (ready, mut failed) = (&mut self.ready, None);
         // The whole frame, even after an error: its events are delivered once.
-        let _: ControlFlow<()> = self.scan.next(&mut |event| {
+        let _: ControlFlow<()> = self.scan.visit(1, &mut |event: &EventView<'_>| {
             match event.to_owned() {
                 Ok(event) => ready.push_back(event),
                 Err(source) => failed = Some(malformed(event.position, source)),

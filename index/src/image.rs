@@ -98,6 +98,20 @@ pub struct ImageEntry {
     pub last: Position,
 }
 
+/// The events of one stream in an image.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ImageRun {
+    /// The stream's version before its first event in the segment.
+    pub(crate) base: u64,
+    pub(crate) count: u64,
+    /// The segment before this one that has events of it; 0 if none has.
+    pub(crate) previous_segment: u64,
+    /// The position of its last event in the segment.
+    pub(crate) last: Position,
+    /// Its first row in the places table.
+    start: usize,
+}
+
 /// A row of the streams table.
 #[derive(Debug, Clone, Copy)]
 struct Row<'a> {
@@ -218,9 +232,16 @@ impl Image {
         None
     }
 
-    /// The stream of that name, if the segment has events of it.
-    pub(crate) fn find(&self, name: &str) -> Option<ImageEntry> {
-        self.find_row(name).and_then(entry)
+    /// The events of the stream of that name, if the segment has some.
+    pub(crate) fn find(&self, name: &str) -> Option<ImageRun> {
+        let row = self.find_row(name)?;
+        Some(ImageRun {
+            base: row.base,
+            count: u64::try_from(row.count).ok()?,
+            previous_segment: row.previous_segment,
+            last: Position::new(row.last),
+            start: row.places_start,
+        })
     }
 
     /// Every stream that the segment has events of, by name.
@@ -231,12 +252,18 @@ impl Image {
 
     /// Appends the places of a stream's events, the first being 0, to `out`.
     pub fn places(&self, name: &str, events: Range<usize>, out: &mut Vec<Place>) {
-        let Some(row) = self.find_row(name) else { return };
-        let end = events.end.min(row.count);
-        let start = row.places_start.saturating_add(events.start.min(end));
+        if let Some(run) = self.find(name) {
+            self.places_of(&run, events, out);
+        }
+    }
+
+    /// As [`Image::places`], of a stream that was found before.
+    pub(crate) fn places_of(&self, run: &ImageRun, events: Range<usize>, out: &mut Vec<Place>) {
+        let end = events.end.min(usize::try_from(run.count).unwrap_or(usize::MAX));
+        let start = run.start.saturating_add(events.start.min(end));
         let bytes = self.bytes(&self.places);
         let (places, _) = bytes.as_chunks::<PLACE_LEN>();
-        let found = places.get(start..row.places_start.saturating_add(end)).unwrap_or_default();
+        let found = places.get(start..run.start.saturating_add(end)).unwrap_or_default();
         out.extend(found.iter().map(|place| {
             let place = PlaceInSegment { position: u32_at(place, 0), offset: u32_at(place, 4) };
             lengthen(self.source.segment, self.source.first, place)
@@ -300,7 +327,7 @@ pub(crate) fn encode(
         put_len(&mut rows, places.len() / PLACE_LEN);
         put_len(&mut rows, stream.places.len());
         names.extend_from_slice(name.as_str().as_bytes());
-        for place in &stream.places {
+        for place in stream.places.iter() {
             places.extend_from_slice(&place.position.to_le_bytes());
             places.extend_from_slice(&place.offset.to_le_bytes());
         }

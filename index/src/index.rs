@@ -1,6 +1,6 @@
 //! The index itself: heads of all streams, places of the events of each segment.
 
-use std::{ops::RangeInclusive, sync::Arc};
+use std::sync::Arc;
 
 use annals_event::{EventId, Position, StreamId, StreamVersion};
 use parking_lot::{RwLock, RwLockWriteGuard};
@@ -8,20 +8,10 @@ use parking_lot::{RwLock, RwLockWriteGuard};
 use crate::{
     image::Image,
     names::{Names, StreamNumber},
-    places::{Place, SegmentPlaces},
+    pieces::Pieces,
+    places::SegmentPlaces,
     state::{CommitPlace, Head, State},
 };
-
-/// The events of a stream in one segment: versions `base + 1` to `base + count`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Run {
-    /// The number of the segment.
-    pub segment: u64,
-    /// The stream's version before its first event there.
-    pub base: StreamVersion,
-    /// How many events it has there.
-    pub count: u64,
-}
 
 /// How large the index is; for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +28,14 @@ pub struct IndexStats {
 /// Which streams exist, at which version, and where their events lie.
 #[derive(Debug)]
 pub struct Index {
-    names: Names,
-    state: RwLock<State>,
+    pub(crate) names: Names,
+    pub(crate) state: RwLock<State>,
     /// Every segment but the active one, by number from 1. Locked after `state`.
-    sealed: RwLock<Vec<Sealed>>,
+    pub(crate) sealed: RwLock<Vec<Sealed>>,
 }
 
 #[derive(Debug, Clone)]
-enum Sealed {
+pub(crate) enum Sealed {
     /// The image is not written yet.
     Memory(Arc<SegmentPlaces>),
     Image(Arc<Image>),
@@ -90,7 +80,7 @@ impl Index {
         let active = SegmentPlaces::new(1, Position::new(1));
         Self {
             names: Names::new(seed),
-            state: RwLock::new(State { heads: Vec::new(), active }),
+            state: RwLock::new(State { heads: Pieces::default(), active }),
             sealed: RwLock::default(),
         }
     }
@@ -162,12 +152,13 @@ impl Index {
         let mut state = self.state.write();
         for entry in image.entries() {
             let stream = self.names.intern(&entry.name);
-            *state.head_mut(stream) = Head {
+            let head = Head {
                 version: StreamVersion::new(entry.base + entry.count),
                 last: entry.last,
                 last_segment: image.segment(),
                 slot: 0,
             };
+            state.set_head(stream, head);
         }
         state.active = SegmentPlaces::new(image.segment() + 1, image.next_position());
         self.sealed.write().push(Sealed::Image(image));
@@ -176,133 +167,6 @@ impl Index {
     /// The number of the segment that commits are added to.
     pub fn active_segment(&self) -> u64 {
         self.state.read().active.segment
-    }
-
-    /// The runs of a stream that have versions from `from` on, oldest first.
-    pub fn runs(&self, stream: StreamNumber, from: StreamVersion) -> Vec<Run> {
-        let mut segment = self.head(stream).last_segment;
-        let mut runs = Vec::new();
-        while let Some((run, previous)) = self.run(stream, segment) {
-            runs.push(run);
-            if run.base < from {
-                break;
-            }
-            segment = previous;
-        }
-        runs.reverse();
-        runs
-    }
-
-    /// A stream's run in a segment, and the segment before that has one.
-    fn run(&self, stream: StreamNumber, segment: u64) -> Option<(Run, u64)> {
-        // Images are looked at without a lock: they may have to come from the disk.
-        let active = {
-            let state = self.state.read();
-            (segment == state.active.segment).then(|| state.active.run(stream))
-        };
-        let (base, count, previous) = match active {
-            Some(found) => found?,
-            None => match self.sealed(segment)? {
-                Sealed::Memory(places) => places.run(stream)?,
-                Sealed::Image(image) => {
-                    let entry = image.find(self.names.name(stream)?.as_str())?;
-                    (entry.base, entry.count, entry.previous_segment)
-                }
-            },
-        };
-        // A wrong image must not lead in a circle.
-        let previous = if previous < segment { previous } else { 0 };
-        Some((Run { segment, base: StreamVersion::new(base), count }, previous))
-    }
-
-    fn sealed(&self, segment: u64) -> Option<Sealed> {
-        let index = usize::try_from(segment.checked_sub(1)?).ok()?;
-        self.sealed.read().get(index).cloned()
-    }
-
-    /// Appends the places of some versions of a run to `out`, oldest first.
-    pub fn places(
-        &self,
-        stream: StreamNumber,
-        run: &Run,
-        versions: RangeInclusive<u64>,
-        out: &mut Vec<Place>,
-    ) {
-        let base = run.base.get();
-        let from = versions.start().saturating_sub(base.saturating_add(1));
-        let to = versions.end().saturating_sub(base).min(run.count);
-        let range = clamp(from)..clamp(to.max(from));
-        let state = self.state.read();
-        if run.segment == state.active.segment {
-            state.active.copy(stream, range, out);
-            return;
-        }
-        drop(state);
-        match self.sealed(run.segment) {
-            Some(Sealed::Memory(places)) => places.copy(stream, range, out),
-            Some(Sealed::Image(image)) => {
-                if let Some(name) = self.names.name(stream) {
-                    image.places(name.as_str(), range, out);
-                }
-            }
-            None => {}
-        }
-    }
-
-    /// The version that a stream had when `position` was the newest.
-    pub fn version_at(&self, stream: StreamNumber, position: Position) -> StreamVersion {
-        let head = self.head(stream);
-        if head.last <= position {
-            return head.version;
-        }
-        let mut segment = head.last_segment;
-        while let Some((run, previous)) = self.run(stream, segment) {
-            let visible = self.count_up_to(stream, segment, position);
-            // Everything before the segment is visible: no older image has to be trusted.
-            let is_within = self.first_of(segment).is_some_and(|first| first <= position.next());
-            if visible > 0 || is_within {
-                return run.base.plus(visible);
-            }
-            segment = previous;
-        }
-        StreamVersion::ZERO
-    }
-
-    /// The position of a segment's first event.
-    fn first_of(&self, segment: u64) -> Option<Position> {
-        {
-            let state = self.state.read();
-            if segment == state.active.segment {
-                return Some(state.active.first);
-            }
-        }
-        Some(match self.sealed(segment)? {
-            Sealed::Memory(places) => places.first,
-            Sealed::Image(image) => image.first(),
-        })
-    }
-
-    /// How many events of a stream a segment has up to a position.
-    fn count_up_to(&self, stream: StreamNumber, segment: u64, position: Position) -> u64 {
-        {
-            let state = self.state.read();
-            if segment == state.active.segment {
-                return state.active.count_up_to(stream, position);
-            }
-        }
-        match (self.sealed(segment), self.names.name(stream)) {
-            (Some(Sealed::Memory(places)), _) => places.count_up_to(stream, position),
-            (Some(Sealed::Image(image)), Some(name)) => {
-                // Where all are visible, the row says so, which has a checksum.
-                if let Some(entry) = image.find(name.as_str()).filter(|e| e.last <= position) {
-                    return entry.count;
-                }
-                let mut places = Vec::new();
-                image.places(name.as_str(), 0..usize::MAX, &mut places);
-                wide(places.partition_point(|place| place.position <= position))
-            }
-            _ => 0,
-        }
     }
 
     /// The position of the event that was given this id.
@@ -346,10 +210,6 @@ impl Index {
 
 fn wide(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-fn clamp(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

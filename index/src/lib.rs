@@ -7,11 +7,14 @@
 mod image;
 mod index;
 mod names;
+mod pieces;
 mod places;
+mod runs;
 mod state;
 
 pub use image::{Image, ImageBytes, ImageEntry, ImageFault, ImageSource};
-pub use index::{Index, IndexStats, Run, Update};
+pub use index::{Index, IndexStats, Update};
 pub use names::StreamNumber;
 pub use places::{Place, SegmentPlaces};
+pub use runs::Run;
 pub use state::{CommitPlace, Head};

@@ -1,13 +1,13 @@
 //! Where the events of one segment lie: eight bytes each, in memory until the segment's image is
 //! written.
 
-use std::ops::Range;
+use std::{ops::Range, sync::OnceLock};
 
 use annals_event::{EventId, Position};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use crate::names::StreamNumber;
+use crate::{names::StreamNumber, pieces::Pieces};
 
 /// Where an event lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) struct StreamPlaces {
     pub(crate) base: u64,
     /// The segment before this one that has events of the stream; 0 if none has.
     pub(crate) previous_segment: u64,
-    pub(crate) places: Vec<PlaceInSegment>,
+    pub(crate) places: Pieces<PlaceInSegment>,
 }
 
 /// Where the events of one segment lie.
@@ -46,22 +46,31 @@ pub(crate) struct StreamPlaces {
 pub struct SegmentPlaces {
     pub(crate) segment: u64,
     pub(crate) first: Position,
-    pub(crate) streams: Vec<(StreamNumber, StreamPlaces)>,
-    /// Where a stream is in `streams`. Keyed by numbers that this process gave out: nobody can
-    /// choose them.
-    slots: HashMap<StreamNumber, u32, FixedState>,
+    /// The place of a stream here is its slot. Who adds to the segment knows it
+    /// ([`crate::Head`]).
+    pub(crate) streams: Pieces<(StreamNumber, StreamPlaces)>,
+    /// The slots in the order of the streams' numbers, made by the first who looks for a stream
+    /// when nothing is added any more.
+    sorted: OnceLock<Vec<u32>>,
     pub(crate) ids: HashMap<EventId, Position, FixedState>,
 }
 
 impl SegmentPlaces {
     pub(crate) fn new(segment: u64, first: Position) -> Self {
-        let (slots, ids) = (HashMap::default(), HashMap::default());
-        Self { segment, first, streams: Vec::new(), slots, ids }
+        let (streams, ids) = (Pieces::default(), HashMap::default());
+        Self { segment, first, streams, sorted: OnceLock::new(), ids }
     }
 
-    /// The events of a stream here, if it has any.
-    pub(crate) fn get(&self, stream: StreamNumber) -> Option<&StreamPlaces> {
-        self.at(*self.slots.get(&stream)?)
+    /// The events of a stream in a segment that is sealed, if it has any.
+    pub(crate) fn find(&self, stream: StreamNumber) -> Option<&StreamPlaces> {
+        let number = |slot: &u32| self.streams.get(wide(*slot)).map(|(number, _)| *number);
+        let sorted = self.sorted.get_or_init(|| {
+            let mut slots: Vec<u32> = (0..).take(self.streams.len()).collect();
+            slots.sort_unstable_by_key(number);
+            slots
+        });
+        let found = sorted.binary_search_by_key(&Some(stream), number).ok()?;
+        self.at(*sorted.get(found)?)
     }
 
     /// The events of the stream in this slot.
@@ -78,7 +87,6 @@ impl SegmentPlaces {
     pub(crate) fn begin(&mut self, stream: StreamNumber, places: StreamPlaces) -> u32 {
         let slot = u32::try_from(self.streams.len()).unwrap_or(u32::MAX);
         self.streams.push((stream, places));
-        self.slots.insert(stream, slot);
         slot
     }
 
@@ -88,26 +96,16 @@ impl SegmentPlaces {
     }
 
     /// How many events of a stream lie up to a position.
-    pub(crate) fn count_up_to(&self, stream: StreamNumber, position: Position) -> u64 {
-        let places = self.get(stream).map_or(&[][..], |stream| &stream.places);
+    pub(crate) fn count_up_to(&self, stream: &StreamPlaces, position: Position) -> u64 {
         let visible =
             |place: &PlaceInSegment| self.first.plus(u64::from(place.position)) <= position;
-        u64::try_from(places.partition_point(visible)).unwrap_or(u64::MAX)
+        u64::try_from(stream.places.partition_point(visible)).unwrap_or(u64::MAX)
     }
 
-    /// A stream's version before the segment, how many events it has there, and the segment before
-    /// with events of it.
-    pub(crate) fn run(&self, stream: StreamNumber) -> Option<(u64, u64, u64)> {
-        let found = self.get(stream)?;
-        let count = u64::try_from(found.places.len()).unwrap_or(u64::MAX);
-        Some((found.base, count, found.previous_segment))
-    }
-
-    /// Appends the places of some of a stream's events, the first being 0, to `out`.
-    pub(crate) fn copy(&self, stream: StreamNumber, events: Range<usize>, out: &mut Vec<Place>) {
-        let found = self.get(stream);
-        let found = found.and_then(|found| found.places.get(events)).unwrap_or_default();
-        out.extend(found.iter().map(|place| lengthen(self.segment, self.first, *place)));
+    /// Appends the places of a stream's events, the first being 0, to `out`.
+    pub(crate) fn copy(&self, stream: &StreamPlaces, events: Range<usize>, out: &mut Vec<Place>) {
+        let found = stream.places.range(events.start, events.end);
+        out.extend(found.map(|place| lengthen(self.segment, self.first, *place)));
     }
 
     /// A place as the segment keeps it.

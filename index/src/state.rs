@@ -4,6 +4,7 @@ use annals_event::{EventId, Position, StreamVersion};
 
 use crate::{
     names::{self, StreamNumber},
+    pieces::Pieces,
     places::{SegmentPlaces, StreamPlaces},
 };
 
@@ -37,13 +38,19 @@ pub struct CommitPlace<'a> {
 #[derive(Debug)]
 pub(crate) struct State {
     /// By stream number; streams that only have a number are missing at the end.
-    pub(crate) heads: Vec<Head>,
+    pub(crate) heads: Pieces<Head>,
     pub(crate) active: SegmentPlaces,
 }
 
 impl State {
     pub(crate) fn head(&self, stream: StreamNumber) -> Head {
         self.heads.get(names::index(stream)).copied().unwrap_or_default()
+    }
+
+    /// The events of a stream in the active segment, if it has any.
+    pub(crate) fn in_active(&self, stream: StreamNumber) -> Option<&StreamPlaces> {
+        let head = self.head(stream);
+        (head.last_segment == self.active.segment).then(|| self.active.at(head.slot)).flatten()
     }
 
     /// Adds a commit to the active segment. `events` has, for each event in order, which of the
@@ -67,7 +74,7 @@ impl State {
         if head.last_segment != self.active.segment {
             let base = head.version.get();
             let previous_segment = std::mem::replace(&mut head.last_segment, self.active.segment);
-            let places = StreamPlaces { base, previous_segment, places: Vec::new() };
+            let places = StreamPlaces { base, previous_segment, places: Pieces::default() };
             head.slot = self.active.begin(stream, places);
         }
         let place = self.active.shorten(position, offset);
@@ -76,15 +83,16 @@ impl State {
         }
         head.version = head.version.next();
         head.last = position;
-        *self.head_mut(stream) = head;
+        self.set_head(stream, head);
     }
 
-    pub(crate) fn head_mut(&mut self, stream: StreamNumber) -> &mut Head {
+    pub(crate) fn set_head(&mut self, stream: StreamNumber, head: Head) {
         let index = names::index(stream);
-        if index >= self.heads.len() {
-            self.heads.resize(index + 1, Head::default());
+        while index >= self.heads.len() {
+            self.heads.push(Head::default());
         }
-        #[expect(clippy::indexing_slicing, reason = "the list was made long enough")]
-        &mut self.heads[index]
+        if let Some(slot) = self.heads.get_mut(index) {
+            *slot = head;
+        }
     }
 }

@@ -25,6 +25,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     address::Address,
     background::Background,
+    checked::CheckedFrames,
     environment::Threads,
     error::Failure,
     num::to_u64,
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) flusher: Flusher,
     pub(crate) counters: Counters,
     pub(crate) meters: Meters,
+    pub(crate) checked: CheckedFrames,
 }
 
 /// The helper threads. An append may have to wait for a segment, but never for other jobs.
@@ -126,6 +128,7 @@ impl Shared {
             flusher: Flusher::default(),
             counters: Counters::default(),
             meters: Meters::new(),
+            checked: CheckedFrames::default(),
         }
     }
 

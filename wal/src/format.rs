@@ -4,7 +4,10 @@
 //! a segment is seeded with the log's id and the segment's number, and a frame's also with its
 //! offset: stale, foreign or misplaced bytes never parse.
 
-use crate::layout::{array_at, layout, put_at, u16_at, u32_at, u64_at};
+use crate::{
+    address::Address,
+    layout::{array_at, layout, put_at, u16_at, u32_at, u64_at},
+};
 
 /// The format that this code writes, and the only one that it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -78,6 +81,7 @@ impl FrameKind {
         }
     }
 
+    #[inline]
     const fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Commit),
@@ -174,6 +178,7 @@ pub(crate) struct Seed(u32);
 
 impl Seed {
     /// The checksum of a frame's head with its stamps, at `offset`.
+    #[inline]
     fn checksum(self, offset: u64, head_and_stamps: &[u8]) -> u32 {
         let [a, b, c, d, ..] = (offset / ALIGN).to_le_bytes();
         let mut hasher =
@@ -213,7 +218,9 @@ pub struct Head {
 /// Why bytes are not a frame's head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HeadFault {
-    /// Not a checksum that fits, or fewer bytes than it says.
+    /// Fewer bytes than it says.
+    Cut(&'static str),
+    /// Not a checksum that fits.
     Invalid(&'static str),
     /// Whole, and written by a newer version.
     Newer,
@@ -221,18 +228,40 @@ pub(crate) enum HeadFault {
 
 impl Head {
     /// The length of head and stamps together.
+    #[inline]
     pub(crate) fn stamped_len(&self) -> u64 {
         HEAD_LEN + 8 * u64::from(self.stamp_count)
     }
 
     /// The length of the whole frame in bytes.
+    #[inline]
     pub fn frame_len(&self) -> u64 {
         self.stamped_len() + u64::from(self.body_len)
     }
 
     /// The number of the record after the frame's last.
+    #[inline]
     pub fn next_record(&self) -> u64 {
         self.first_record.saturating_add(u64::from(self.record_count))
+    }
+
+    /// Where the frame after this one begins, which begins at `address`. There may be nothing yet.
+    #[inline]
+    pub fn next(&self, address: Address) -> Address {
+        match self.kind {
+            FrameKind::Seal => Address { segment: address.segment + 1, offset: FRAMES_START },
+            FrameKind::Commit | FrameKind::Close => {
+                Address { offset: address.offset + self.frame_len(), ..address }
+            }
+        }
+    }
+
+    /// Where the frame before this one begins, which begins at `address`. `None`: this is the
+    /// first of its segment.
+    #[inline]
+    pub fn previous(&self, address: Address) -> Option<Address> {
+        let offset = address.offset.saturating_sub(self.previous_len);
+        (self.previous_len > 0).then_some(Address { offset, ..address })
     }
 
     /// Appends the head. What [`finish`] fills in later is zero.
@@ -251,6 +280,8 @@ impl Head {
 
     /// Reads a head that this process encoded and nobody else wrote: no checksum is looked at.
     /// `None` only if the bytes are too short.
+    #[expect(clippy::inline_always, reason = "copying heads costs more than checking them")]
+    #[inline(always)]
     pub(crate) fn decode_own(bytes: &[u8]) -> Option<Self> {
         let head = bytes.first_chunk::<{ FrameHead::LEN }>()?;
         Some(Self {
@@ -269,14 +300,16 @@ impl Head {
     }
 
     /// Reads the head at `offset` of a segment, of which `bytes` are the bytes from there on.
+    #[expect(clippy::inline_always, reason = "copying heads costs more than checking them")]
+    #[inline(always)]
     pub(crate) fn decode(seed: Seed, offset: u64, bytes: &[u8]) -> Result<Self, HeadFault> {
         if bytes.len() < FrameHead::LEN {
-            return Err(HeadFault::Invalid("fewer bytes are left than a frame has"));
+            return Err(HeadFault::Cut("fewer bytes are left than a frame has"));
         }
         let stamp_count = u16_at(bytes, FrameHead::STAMP_COUNT);
         let stamped_len = FrameHead::LEN + 8 * usize::from(stamp_count);
         let Some(stamped) = bytes.get(..stamped_len) else {
-            return Err(HeadFault::Invalid("the head is longer than what is left of the segment"));
+            return Err(HeadFault::Cut("the head is longer than what is left of the segment"));
         };
         if u32_at(bytes, FrameHead::HEAD_CHECKSUM) != seed.checksum(offset, stamped) {
             return Err(HeadFault::Invalid("the head's checksum does not match"));
@@ -298,7 +331,17 @@ impl Head {
         Some((stamped_len - FrameHead::BODY_CHECKSUM, found ^ seed.checksum(offset, stamped)))
     }
 
+    /// Whether this is what was written at `offset`, where `bytes` begin.
+    #[inline]
+    pub(crate) fn is_intact(&self, seed: Seed, offset: u64, bytes: &[u8]) -> bool {
+        let stamped = bytes.get(..FrameHead::LEN + 8 * usize::from(self.stamp_count));
+        stamped.is_some_and(|stamped| seed.checksum(offset, stamped) == self.checksum)
+            && array_at::<1>(bytes, FrameHead::FLAGS) == [0]
+            && self.is_plausible()
+    }
+
     /// What holds of every head ever written, whatever its checksum says.
+    #[inline]
     fn is_plausible(&self) -> bool {
         let shape = match self.kind {
             FrameKind::Commit => self.record_count > 0 && self.stamp_count > 0 && self.body_len > 0,
@@ -325,6 +368,7 @@ pub(crate) fn finish(seed: Seed, offset: u64, chain: u32, durable: u64, frame: &
 }
 
 /// The checksum of a body.
+#[inline]
 pub fn body_checksum(body: &[u8]) -> u32 {
     crc32fast::hash(body)
 }

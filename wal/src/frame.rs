@@ -2,7 +2,7 @@
 
 use crate::{
     address::Address,
-    format::{self, Head},
+    format::{self, Head, Seed},
     num::to_usize,
 };
 
@@ -22,6 +22,8 @@ pub struct FrameView<'a> {
 
 impl<'a> FrameView<'a> {
     /// Splits a frame's bytes, which begin with its head. `None` if they are too short.
+    #[expect(clippy::inline_always, reason = "copying heads costs more than checking them")]
+    #[inline(always)]
     pub(crate) fn split(address: Address, head: Head, bytes: &'a [u8]) -> Option<Self> {
         let stamped = bytes.get(..to_usize(head.stamped_len()))?;
         let stamps = stamped.get(to_usize(format::HEAD_LEN)..)?;
@@ -29,7 +31,14 @@ impl<'a> FrameView<'a> {
         Some(Self { address, head, stamps, body })
     }
 
+    /// Whether the frame is what was written in its place. `bytes` begin with it.
+    #[inline]
+    pub(crate) fn is_intact(&self, seed: Seed, bytes: &[u8]) -> bool {
+        self.head.is_intact(seed, self.address.offset, bytes) && self.is_body_intact()
+    }
+
     /// Whether the body is what the head's checksum says.
+    #[inline]
     pub(crate) fn is_body_intact(&self) -> bool {
         format::body_checksum(self.body) == self.head.body_checksum
     }

@@ -91,7 +91,7 @@ impl Map {
             // SAFETY: `start` is at most the length of the mapping, checked above.
             let target = unsafe { self.raw.as_mut_ptr().add(start) };
             // SAFETY: the target lies in the mapping, which is writable and lives as long as
-            // `self`. Nobody else touches it: `get` lends nothing from `stable` on, so `bytes` is
+            // `self`. Nobody else touches it: `bytes` lends nothing from `stable` on, so `bytes` is
             // elsewhere, and other writers wait for the guard.
             unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), target, bytes.len()) };
         }
@@ -100,21 +100,34 @@ impl Map {
 
     /// Says that the bytes below `end` will not change any more. Never goes back.
     pub(crate) fn stabilize(&self, end: usize) {
-        // Release pairs with the Acquire in `get`: who sees the mark sees the bytes.
+        // Release pairs with the Acquire in `bytes`: who sees the mark sees the bytes.
         self.stable.fetch_max(end, Ordering::Release);
     }
 
-    /// The bytes of `range`, if they are mapped and will not change any more.
+    /// The bytes that will not change any more.
+    #[inline]
     #[expect(unsafe_code, reason = "the one place that reads mapped memory")]
-    pub(crate) fn get(&self, range: Range<usize>) -> Option<&[u8]> {
+    pub(crate) fn bytes(&self) -> &[u8] {
         let stable = self.stable.load(Ordering::Acquire).min(self.raw.len());
-        if range.start > range.end || range.end > stable {
-            return None;
-        }
-        // SAFETY: `range.start` is at most the length of the mapping, checked above.
-        let start = unsafe { self.raw.as_ptr().add(range.start) };
-        // SAFETY: the range lies in the mapping, which lives as long as `self`, and below
-        // `stable`, where the module's invariant says that no byte changes.
-        Some(unsafe { std::slice::from_raw_parts(start, range.end - range.start) })
+        // SAFETY: `stable` is at most the length of the mapping, which lives as long as `self`,
+        // and below it, as the module's invariant says, no byte changes.
+        unsafe { std::slice::from_raw_parts(self.raw.as_ptr(), stable) }
     }
+}
+
+/// Says that `bytes` will be read soon. A hint, without effect on anything but time.
+#[inline]
+pub(crate) fn prefetch(bytes: &[u8]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in bytes.chunks(64) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        #[expect(unsafe_code, reason = "a hint that no safe function gives")]
+        // SAFETY: a prefetch reads nothing that the program sees, and cannot fail; the address is
+        // one of `bytes`.
+        unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast());
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = bytes;
 }

@@ -26,10 +26,15 @@ pub enum SyncPolicy {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadMode {
     /// Through a memory map: no copy, no system call. A disk that cannot read a page ends the
-    /// process with `SIGBUS`.
+    /// process with `SIGBUS`. A frame that was whole once since the log was opened may be read
+    /// again without a check of its checksums.
     #[default]
     Map,
-    /// With `pread`: a disk that cannot read a page is an error like any other.
+    /// As `Map`, and the checksums of a frame are checked each time it is read: a bit that flips
+    /// in memory, or on the disk below a page that is read again, is noticed.
+    MapChecked,
+    /// With `pread`: a disk that cannot read a page is an error like any other. Checksums are
+    /// checked each time.
     Pread,
 }
 

@@ -8,11 +8,13 @@ use std::{ops::Range, sync::Arc};
 use crate::{
     address::Address,
     commit::Shared,
-    error::{Corruption, ReadError},
-    format::{ALIGN, FRAMES_START, FrameKind, HEAD_LEN, Head, HeadFault},
+    error::ReadError,
+    format::{ALIGN, HEAD_LEN, Head},
     frame::FrameView,
     num::{to_u64, to_usize},
+    options::ReadMode,
     segment::Segment,
+    stretch::{Checks, Stretch, Trust, Walk},
 };
 
 /// What one `pread` brings in when reading forward or backward.
@@ -30,14 +32,14 @@ pub struct Reader {
     pattern: Pattern,
 }
 
-/// In which order frames will be read: how much to read at once.
+/// In which order frames will be read: how much to read at once, and which need no check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pattern {
     /// Here and there.
     Probe,
-    /// One after the other.
+    /// One after the other, from a place that the reader found: [`Reader::seek`].
     Forward,
-    /// One before the other.
+    /// One before the other, from a place that the reader found.
     Backward,
 }
 
@@ -52,9 +54,10 @@ struct Window {
 }
 
 impl Window {
+    /// The bytes of a range of the file, if all of them are here.
     fn get(&self, segment: u64, range: &Range<u64>) -> Option<&[u8]> {
         let end = self.start + to_u64(self.bytes.len());
-        if self.segment != segment || range.start < self.start || range.end > end {
+        if self.is_copy || self.segment != segment || range.start < self.start || range.end > end {
             return None;
         }
         self.bytes.get(to_usize(range.start - self.start)..to_usize(range.end - self.start))
@@ -76,61 +79,82 @@ impl Reader {
     /// # Errors
     /// The system, or bytes that are not what was written.
     pub fn frame(&mut self, address: Address) -> Result<FrameView<'_>, ReadError> {
-        let head = self.head(address)?;
-        let range = address.offset..address.offset + head.frame_len();
-        let is_finished = self.is_in_file(address);
-        if is_finished {
-            self.load(&range)?;
+        let stretch = self.stretch(address)?;
+        match stretch.frame(address.offset) {
+            Some(frame) => Ok(frame),
+            None => Err(stretch.lost()),
         }
-        let segment = &self.segment;
-        let corrupt = |reason| corruption(segment, address.offset, head.first_record, reason);
-        let bytes = if is_finished && segment.is_mapped() {
-            segment.mapped(&range)
-        } else {
-            self.window.get(segment.header.segment, &range)
-        };
-        let frame = bytes.and_then(|bytes| FrameView::split(address, head, bytes));
-        let frame = frame.ok_or_else(|| corrupt("the frame is longer than what was written"))?;
-        // A frame that was copied from the tail never left this process.
-        if is_finished && !frame.is_body_intact() {
-            return Err(corrupt("the body's checksum does not match"));
-        }
-        Ok(frame)
     }
 
-    /// The head of the frame at `address`; its body is not looked at.
+    /// Bytes that have the frame at `address`, which came from this log, and others around it.
     ///
     /// # Errors
     /// The system, or bytes that are not what was written.
-    pub fn head(&mut self, address: Address) -> Result<Head, ReadError> {
+    pub fn stretch(&mut self, address: Address) -> Result<Stretch<'_>, ReadError> {
         self.enter(address.segment);
-        if !self.is_in_file(address) {
-            self.window.segment = address.segment;
-            self.window.start = address.offset;
-            self.window.is_copy = true;
-            let tail = self.shared.tail.lock();
-            if let Some(head) = tail.copy_frame(address, &mut self.window.bytes) {
-                return Ok(head);
-            }
-            // It went to its file in between, or is nowhere.
-            self.window.bytes.clear();
+        let is_own = !self.is_in_file(address) && self.copy_from_tail(address);
+        if !is_own && !self.segment.is_mapped() {
+            self.load_frame(address.offset)?;
         }
-        self.head_in_file(address.offset)
+        Ok(self.loaded(address.offset, is_own))
     }
 
-    fn head_in_file(&mut self, offset: u64) -> Result<Head, ReadError> {
-        self.load(&(offset..offset + HEAD_LEN))?;
-        let stamps = Head::decode_own(self.loaded(&(offset..offset + HEAD_LEN)))
-            .map_or(0, |head| head.stamp_count);
-        let range = offset..offset + HEAD_LEN + 8 * u64::from(stamps);
-        self.load(&range)?;
-        Head::decode(self.segment.seed, offset, self.loaded(&range)).map_err(|fault| {
-            let reason = match fault {
-                HeadFault::Invalid(reason) => reason,
-                HeadFault::Newer => "the frame is of a kind that this version does not know",
-            };
-            corruption(&self.segment, offset, self.segment.header.first_record, reason)
-        })
+    /// As [`Reader::stretch`], but of the frame at `address` there may be only the head.
+    fn heads(&mut self, address: Address) -> Result<Stretch<'_>, ReadError> {
+        self.enter(address.segment);
+        let is_own = !self.is_in_file(address) && self.copy_from_tail(address);
+        if !is_own && !self.segment.is_mapped() {
+            self.load_head(address.offset)?;
+        }
+        Ok(self.loaded(address.offset, is_own))
+    }
+
+    /// What is in memory after loading.
+    fn loaded(&self, first: u64, is_own: bool) -> Stretch<'_> {
+        let segment = &*self.segment;
+        let window = (self.window.start, self.window.bytes.as_slice());
+        let mapped = segment.mapped().filter(|_| !is_own);
+        let remembers = self.shared.options.read_mode == ReadMode::Map;
+        let trust = match self.pattern {
+            _ if is_own => Trust::Own,
+            _ if mapped.is_none() || !remembers => Trust::Nothing,
+            Pattern::Probe => Trust::Lately(&self.shared.checked),
+            Pattern::Forward | Pattern::Backward => Trust::Walked,
+        };
+        let (start, bytes) = mapped.map_or(window, |mapped| (0, mapped));
+        Stretch { segment, start, bytes, first, trust }
+    }
+
+    /// Copies a frame that is not in its file yet. `false`: it went there in between, or is
+    /// nowhere.
+    fn copy_from_tail(&mut self, address: Address) -> bool {
+        let Window { segment, start, bytes, is_copy } = &mut self.window;
+        (*segment, *start, *is_copy) = (address.segment, address.offset, true);
+        let copied = self.shared.tail.lock().copy_frame(address, bytes);
+        if copied.is_none() {
+            bytes.clear();
+        }
+        copied.is_some()
+    }
+
+    /// Has the window cover the head at `offset` with its stamps; returns the frame's length, if
+    /// the head is whole.
+    fn load_head(&mut self, offset: u64) -> Result<Option<u64>, ReadError> {
+        let own = self.load(offset..offset + HEAD_LEN)?.and_then(Head::decode_own);
+        let Some(own) = own else { return Ok(None) };
+        let seed = self.segment.seed;
+        let stamped = self.load(offset..offset + own.stamped_len())?;
+        // No memory by a length that nobody wrote.
+        let head = stamped.and_then(|stamped| Head::decode(seed, offset, stamped).ok());
+        Ok(head.map(|head| head.frame_len()))
+    }
+
+    /// Has the window cover the frame at `offset`, if its head is whole.
+    fn load_frame(&mut self, offset: u64) -> Result<(), ReadError> {
+        if let Some(len) = self.load_head(offset)? {
+            self.load(offset..offset + len)?;
+        }
+        Ok(())
     }
 
     /// Whether the frame is to be read from its file.
@@ -152,40 +176,27 @@ impl Reader {
         }
     }
 
-    /// Has the window cover a range of the file, unless the file is mapped.
-    fn load(&mut self, range: &Range<u64>) -> Result<(), ReadError> {
+    /// Has the window cover a range of the file; returns it, if the file goes so far.
+    fn load(&mut self, range: Range<u64>) -> Result<Option<&[u8]>, ReadError> {
         let segment = &self.segment;
-        let is_loaded =
-            !self.window.is_copy && self.window.get(segment.header.segment, range).is_some();
-        if segment.is_mapped() || is_loaded {
-            return Ok(());
+        let number = segment.header.segment;
+        if self.window.get(number, &range).is_none() {
+            let start = match self.pattern {
+                Pattern::Probe | Pattern::Forward => range.start,
+                Pattern::Backward => range.end.saturating_sub(SCAN_BYTES).min(range.start),
+            };
+            let end = match self.pattern {
+                Pattern::Probe => range.end.max(range.start + PROBE_BYTES),
+                Pattern::Forward => range.end.max(range.start + SCAN_BYTES),
+                Pattern::Backward => range.end,
+            };
+            let end = end.min(segment.written());
+            self.window.segment = number;
+            self.window.start = start;
+            self.window.is_copy = false;
+            segment.read(start, end.saturating_sub(start), &mut self.window.bytes)?;
         }
-        let start = match self.pattern {
-            Pattern::Probe | Pattern::Forward => range.start,
-            Pattern::Backward => range.end.saturating_sub(SCAN_BYTES).min(range.start),
-        };
-        let end = match self.pattern {
-            Pattern::Probe => range.end.max(range.start + PROBE_BYTES),
-            Pattern::Forward => range.end.max(range.start + SCAN_BYTES),
-            Pattern::Backward => range.end,
-        };
-        let end = end.min(segment.written());
-        self.window.segment = segment.header.segment;
-        self.window.start = start;
-        self.window.is_copy = false;
-        segment.read(start, end.saturating_sub(start), &mut self.window.bytes)?;
-        Ok(())
-    }
-
-    /// Bytes of a range after [`Reader::load`], perhaps fewer than asked for.
-    fn loaded(&self, range: &Range<u64>) -> &[u8] {
-        let segment = &self.segment;
-        let found = if segment.is_mapped() {
-            segment.mapped(range)
-        } else {
-            self.window.get(segment.header.segment, range)
-        };
-        found.unwrap_or_default()
+        Ok(self.window.get(number, &range))
     }
 
     /// The commit that has `record`, which must have been written.
@@ -199,26 +210,24 @@ impl Reader {
             segments.get(after.saturating_sub(1)).map_or(1, |s| s.header.segment)
         };
         self.enter(number);
-        let waypoint = self.segment.waypoint_before(record);
-        let mut address = Address { segment: number, offset: waypoint.offset };
-        loop {
-            let head = self.head(address)?;
-            if head.kind == FrameKind::Commit {
-                self.segment.note(head.first_record, address.offset);
-            }
-            if head.next_record() > record {
-                return Ok(address);
-            }
-            address = self.after(address, &head);
+        let from = Address { segment: number, offset: self.segment.waypoint_before(record) };
+        match self.walk(from, record, Checks::Ends) {
+            Err(ReadError::Corrupt(_)) => self.walk(from, record, Checks::All),
+            walked => walked,
         }
     }
 
-    /// The place after a frame. There may be nothing yet.
-    pub fn after(&self, address: Address, head: &Head) -> Address {
-        match head.kind {
-            FrameKind::Seal => Address { segment: address.segment + 1, offset: FRAMES_START },
-            FrameKind::Commit | FrameKind::Close => {
-                Address { offset: address.offset + head.frame_len(), ..address }
+    /// Walks over heads up to the frame that has `record`.
+    fn walk(
+        &mut self,
+        mut from: Address,
+        record: u64,
+        checks: Checks,
+    ) -> Result<Address, ReadError> {
+        loop {
+            match self.heads(from)?.walk(from, record, checks)? {
+                Walk::Found(address) => return Ok(address),
+                Walk::GoesOn(address) => from = address,
             }
         }
     }
@@ -228,9 +237,8 @@ impl Reader {
     /// # Errors
     /// The system, or bytes that are not what was written.
     pub fn before(&mut self, address: Address, head: &Head) -> Result<Option<Address>, ReadError> {
-        if head.previous_len > 0 {
-            let offset = address.offset.saturating_sub(head.previous_len);
-            return Ok(Some(Address { offset, ..address }));
+        if let Some(address) = head.previous(address) {
+            return Ok(Some(address));
         }
         let is_first = self
             .shared
@@ -246,9 +254,4 @@ impl Reader {
         let offset = self.segment.written().saturating_sub(HEAD_LEN);
         Ok(Some(Address { segment: address.segment - 1, offset: offset - offset % ALIGN }))
     }
-}
-
-fn corruption(segment: &Segment, offset: u64, first_record: u64, reason: &str) -> ReadError {
-    let corruption: Corruption = segment.corruption(offset, first_record, reason);
-    ReadError::Corrupt(corruption)
 }

@@ -16,7 +16,6 @@ use std::{io, sync::Arc};
 
 use crate::{
     access::Access,
-    address::Address,
     error::OpenError,
     format::{FRAMES_START, FrameKind, HEAD_LEN, Head, Header},
     frame::FrameView,
@@ -190,7 +189,7 @@ impl Recovery<'_> {
         let path = self.directory.display(name);
         let header = read_header(&*file, path.clone(), *first_record)?;
         let map = match self.options.read_mode {
-            ReadMode::Map => {
+            ReadMode::Map | ReadMode::MapChecked => {
                 let access = match access {
                     Access::Write => self.options.map_access(),
                     Access::Read => Access::Read,
@@ -317,11 +316,12 @@ fn replay_frames(
             Ok(frame) => frame,
             Err(end) => return Ok(end),
         };
-        segment.note(frame.head.first_record, frame.address.offset);
+        let FrameView { address, head, .. } = frame;
+        segment.note(head.first_record, address.offset);
+        segment.note_checked(address.offset, address.offset + head.frame_len());
         if frame.head.kind == FrameKind::Commit {
             replay.commit(&frame).map_err(|reason| {
-                let Address { offset, .. } = frame.address;
-                OpenError::Corrupt(segment.corruption(offset, frame.head.first_record, &reason))
+                OpenError::Corrupt(segment.corruption(address.offset, head.first_record, &reason))
             })?;
         }
     }

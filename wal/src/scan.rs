@@ -94,12 +94,14 @@ impl<'a> Scan<'a> {
         let head = match Head::decode(self.seed, self.offset, rest) {
             Ok(head) => head,
             Err(HeadFault::Newer) => return Err(End::Newer),
-            Err(HeadFault::Invalid(_))
+            Err(HeadFault::Invalid(_) | HeadFault::Cut(_))
                 if is_zero(rest.get(..to_usize(HEAD_LEN)).unwrap_or(rest)) =>
             {
                 return Err(End::Blank);
             }
-            Err(HeadFault::Invalid(reason)) => return Err(End::Invalid(reason)),
+            Err(HeadFault::Invalid(reason) | HeadFault::Cut(reason)) => {
+                return Err(End::Invalid(reason));
+            }
         };
         let address = Address { segment: self.segment, offset: self.offset };
         let frame = FrameView::split(address, head, rest)

@@ -13,14 +13,14 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     error::{Corruption, Failure},
-    format::{FRAMES_START, Header, Seed},
+    format::{ALIGN, FRAMES_START, Header, Seed},
     map::Map,
     num::{to_u64, to_usize},
     storage::{self, File},
 };
 
 /// Where every so many bytes a frame begins: a search for a record starts at the last one before.
-const WAYPOINT_BYTES: u64 = 8 << 10;
+const WAYPOINT_BYTES: u64 = 2 << 10;
 
 /// One file of the log, open for reading; the writer alone writes to it.
 #[derive(Debug)]
@@ -39,13 +39,17 @@ pub(crate) struct Segment {
     waypoints: RwLock<Vec<Waypoint>>,
     /// The next frame from this offset on gets a waypoint.
     next_waypoint: AtomicU64,
+    /// Frames before this offset were checked, one after the other, since it was opened.
+    checked_to: AtomicU64,
 }
 
 /// A frame's first record and offset.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Waypoint {
-    pub(crate) record: u64,
-    pub(crate) offset: u64,
+struct Waypoint {
+    /// Counted from the segment's first.
+    record: u32,
+    /// In units of [`ALIGN`].
+    offset: u32,
 }
 
 impl Segment {
@@ -60,6 +64,7 @@ impl Segment {
             replaced: AtomicBool::new(false),
             waypoints: RwLock::default(),
             next_waypoint: AtomicU64::new(0),
+            checked_to: AtomicU64::new(FRAMES_START),
         }
     }
 
@@ -133,9 +138,9 @@ impl Segment {
         }
     }
 
-    /// Bytes of the mapped file, if they are written.
-    pub(crate) fn mapped(&self, range: &Range<u64>) -> Option<&[u8]> {
-        self.map.as_ref()?.get(to_usize(range.start)..to_usize(range.end))
+    /// The bytes of the mapped file that are written.
+    pub(crate) fn mapped(&self) -> Option<&[u8]> {
+        self.map.as_ref().map(Map::bytes)
     }
 
     /// Reads `len` bytes from `offset` on into `out`, replacing what is there.
@@ -147,25 +152,54 @@ impl Segment {
         read.map(drop).map_err(|error| self.failure("read", error))
     }
 
+    /// Whether the frame at `offset` of the mapped file was checked. Only for the beginning of a
+    /// frame.
+    #[inline]
+    pub(crate) fn is_checked(&self, offset: u64) -> bool {
+        // Relaxed: who has the offset sees the bytes, having seen that they are written.
+        offset < self.checked_to.load(Ordering::Relaxed)
+    }
+
+    /// Says that the frame from `offset` to `end` is what was written. Counts if all before were
+    /// checked, too.
+    #[inline]
+    pub(crate) fn note_checked(&self, offset: u64, end: u64) {
+        // Not in one step: of two who note, the slower one may take it back a little, which costs
+        // another check.
+        if self.checked_to.load(Ordering::Relaxed) == offset {
+            self.checked_to.store(end, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a frame that begins at `offset` is to be noted.
+    pub(crate) fn is_due(&self, offset: u64) -> bool {
+        // Relaxed: `note` looks again under the lock.
+        offset >= self.next_waypoint.load(Ordering::Relaxed)
+    }
+
     /// Notes where a frame lies, if the last note is far enough back.
     pub(crate) fn note(&self, record: u64, offset: u64) {
-        // Relaxed: only a hint that saves the lock.
-        if offset < self.next_waypoint.load(Ordering::Relaxed) {
+        if !self.is_due(offset) {
             return;
         }
+        let record = u32::try_from(record.saturating_sub(self.header.first_record));
+        let (Ok(record), Ok(offset_units)) = (record, u32::try_from(offset / ALIGN)) else {
+            return;
+        };
         let mut waypoints = self.waypoints.write();
-        if waypoints.last().is_none_or(|last| offset >= last.offset + WAYPOINT_BYTES) {
-            waypoints.push(Waypoint { record, offset });
+        if self.is_due(offset) {
+            waypoints.push(Waypoint { record, offset: offset_units });
             self.next_waypoint.store(offset + WAYPOINT_BYTES, Ordering::Relaxed);
         }
     }
 
-    /// A frame at or before the one that has `record`.
-    pub(crate) fn waypoint_before(&self, record: u64) -> Waypoint {
+    /// The offset of a frame at or before the one that has `record`.
+    pub(crate) fn waypoint_before(&self, record: u64) -> u64 {
+        let record = u32::try_from(record.saturating_sub(self.header.first_record));
+        let record = record.unwrap_or(u32::MAX);
         let waypoints = self.waypoints.read();
-        let after = waypoints.partition_point(|waypoint| waypoint.record <= record);
-        let found = after.checked_sub(1).and_then(|index| waypoints.get(index)).copied();
-        found.unwrap_or(Waypoint { record: self.header.first_record, offset: FRAMES_START })
+        let found = search(&waypoints, record).checked_sub(1).and_then(|i| waypoints.get(i));
+        found.map_or(FRAMES_START, |found| u64::from(found.offset) * ALIGN)
     }
 
     pub(crate) fn failure(&self, action: &'static str, error: io::Error) -> Failure {
@@ -180,5 +214,54 @@ impl Segment {
     /// How many bytes the waypoints take in memory.
     pub(crate) fn waypoint_bytes(&self) -> u64 {
         to_u64(self.waypoints.read().capacity() * size_of::<Waypoint>())
+    }
+}
+
+/// How many waypoints are at or before a record. Frames are of about the same size nearly
+/// everywhere, so that a guess is close, and few lines of memory are touched.
+fn search(waypoints: &[Waypoint], record: u32) -> usize {
+    let is_before = |waypoint: &Waypoint| waypoint.record <= record;
+    let Some(last) = waypoints.last().filter(|last| !is_before(last)) else {
+        return waypoints.len();
+    };
+    let share = u64::from(record) * to_u64(waypoints.len()) / u64::from(last.record.max(1));
+    let guess = to_usize(share).min(waypoints.len());
+    let (front, back) = waypoints.split_at(guess);
+    let mut near = 4;
+    if back.first().is_some_and(is_before) {
+        while back.get(near).is_some_and(is_before) {
+            near *= 4;
+        }
+        let back = back.get(..near).unwrap_or(back);
+        return guess + back.partition_point(is_before);
+    }
+    while front.len().checked_sub(near).and_then(|i| front.get(i)).is_some_and(|w| !is_before(w)) {
+        near *= 4;
+    }
+    let skipped = front.len().saturating_sub(near);
+    skipped + front.get(skipped..).unwrap_or_default().partition_point(is_before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guess_is_as_good_as_a_search() {
+        let shapes: [fn(u32) -> u32; 4] =
+            [|n| n, |n| 7 * n, |n| n * n, |n| if n < 90 { n } else { n * 1000 }];
+        for shape in shapes {
+            for len in 0..120 {
+                let waypoints: Vec<Waypoint> =
+                    (0..len).map(|n| Waypoint { record: shape(n), offset: n }).collect();
+                let around = waypoints
+                    .iter()
+                    .flat_map(|w| [w.record, w.record + 1, w.record.saturating_sub(1)]);
+                for record in around.chain([0, 1, u32::MAX]) {
+                    let expected = waypoints.partition_point(|w| w.record <= record);
+                    assert_eq!(search(&waypoints, record), expected, "{record} of {len}");
+                }
+            }
+        }
     }
 }

@@ -30,7 +30,7 @@ impl Sidecar {
     pub fn open(directory: &dyn Directory, name: &str, mode: ReadMode) -> io::Result<Self> {
         let file = directory.open(name, Access::Read)?;
         let len = file.size()?;
-        if mode == ReadMode::Map
+        if mode != ReadMode::Pread
             && len > 0
             && let Some(map) = file.map(len, Access::Read)?
         {
@@ -58,7 +58,7 @@ impl Sidecar {
 impl AsRef<[u8]> for Sidecar {
     fn as_ref(&self) -> &[u8] {
         match &self.0 {
-            Content::Mapped(map, len) => map.get(0..*len).unwrap_or_default(),
+            Content::Mapped(map, len) => map.bytes().get(..*len).unwrap_or_default(),
             Content::Read(bytes) => bytes,
         }
     }

@@ -103,22 +103,41 @@ fn check_reads(log: &Log, addresses: &[Address]) {
         }
         let (mut address, mut found) = (reader.seek(1).unwrap(), Vec::new());
         while found.len() < 300 {
-            let head = reader.head(address).unwrap();
+            let head = reader.frame(address).unwrap().head;
             if head.kind == FrameKind::Commit {
                 found.push(head.first_record);
             }
-            address = reader.after(address, &head);
+            address = head.next(address);
         }
         assert_eq!(found, (1..=300).collect::<Vec<_>>());
         let (mut address, mut found) = (Some(reader.seek(300).unwrap()), Vec::new());
         while let Some(at) = address {
-            let head = reader.head(at).unwrap();
+            let head = reader.frame(at).unwrap().head;
             if head.kind == FrameKind::Commit {
                 found.push(head.first_record);
             }
             address = reader.before(at, &head).unwrap();
         }
         assert_eq!(found, (1..=300).rev().collect::<Vec<_>>());
+        // As many as lie together are read at once.
+        let (mut address, mut found) = (reader.seek(1).unwrap(), Vec::new());
+        while found.len() < 300 {
+            let stretch = reader.stretch(address).unwrap();
+            assert!(stretch.frame(address.offset).is_some(), "{address:?} was asked for");
+            while found.len() < 300
+                && let Some(frame) = stretch.frame(address.offset)
+            {
+                if frame.head.kind == FrameKind::Commit {
+                    found.push(frame.head.first_record);
+                    assert_eq!(frame.body, body(frame.head.first_record));
+                }
+                address = frame.head.next(address);
+                if frame.head.kind == FrameKind::Seal {
+                    break;
+                }
+            }
+        }
+        assert_eq!(found, (1..=300).collect::<Vec<_>>());
     }
 }
 
@@ -212,7 +231,7 @@ fn a_frame_that_was_read_on_its_way_is_read_again_from_its_file() {
     let (log, _) = open(&memory, options());
     let pushed = push(&log, &body(5));
     let mut reader = log.reader(Pattern::Probe);
-    reader.head(pushed.address).unwrap();
+    reader.frame(pushed.address).unwrap();
     pushed.ticket.wait().unwrap();
     assert_eq!(reader.frame(pushed.address).unwrap().body, body(5));
 }

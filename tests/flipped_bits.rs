@@ -1,0 +1,256 @@
+//! One bit of one frame is not what was written: every way to read notices it before an event is
+//! shown, or does not touch the frame. Bytes are checked once; what that means is shown, too.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test"
+)]
+
+mod common;
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use annals::{
+    Annals, Append, Delivery, Directory, LogQuery, Memory, NewEvent, Position, ReadError, ReadFrom,
+    ReadMode, RecordedEvent, Store, StreamQuery, StreamVersion, SyncPolicy,
+};
+use annals_wal::Access;
+use common::stream;
+
+const FRAMES_START: usize = 4096;
+const SEAL_LEN: usize = 48;
+const STREAMS: [&str; 3] = ["a", "b", "c"];
+
+/// Opens the store. Reading from memory maps files as reading from a disk does.
+fn open(memory: &Memory, mode: ReadMode) -> Annals {
+    let options = common::options(1).read_mode(mode).sync_policy(SyncPolicy::Never);
+    options.open_on(Arc::new(memory.clone())).unwrap()
+}
+
+/// A closed log of several segments, its events, and the name of its second segment.
+fn log() -> (Memory, Vec<RecordedEvent>, String) {
+    let memory = Memory::default();
+    let store = open(&memory, ReadMode::Map);
+    for number in 0..90_usize {
+        // Single events, and batches over all streams.
+        let events = if number % 3 == 0 { 7 } else { 1 };
+        let event = |index| {
+            let name = STREAMS[(number + index) % STREAMS.len()];
+            NewEvent::new(stream(name), "Happened", vec![7; 20 + number % 11]).unwrap()
+        };
+        store.append(&Append::new().events((0..events).map(event))).wait().unwrap();
+    }
+    let events: Vec<_> = store.read_all(LogQuery::forward()).map(Result::unwrap).collect();
+    store.close().unwrap();
+    let names = memory.names().unwrap();
+    let of = |kind: &str| {
+        let has_kind = |name: &&String| name.rsplit_once('.').is_some_and(|(_, end)| end == kind);
+        names.iter().filter(has_kind).cloned().collect::<Vec<_>>()
+    };
+    assert!(of("idx").len() > 2, "{names:?}");
+    (memory, events, of("seg")[1].clone())
+}
+
+/// Flips a bit of a file.
+fn flip(memory: &Memory, name: &str, byte: usize, bit: usize) {
+    let file = memory.open(name, Access::Write).unwrap();
+    let mut bytes = [0];
+    let offset = u64::try_from(byte).unwrap();
+    assert_eq!(file.read_at(offset, &mut bytes).unwrap(), 1);
+    assert_eq!(file.write_at(offset, &[bytes[0] ^ 1 << bit]).unwrap(), 1);
+}
+
+/// Where the frames of a sealed segment end, without the seal.
+fn frames_end(memory: &Memory, name: &str) -> usize {
+    let file = memory.open(name, Access::Read).unwrap();
+    let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+    assert_eq!(file.read_at(0, &mut bytes).unwrap(), bytes.len());
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    used.next_multiple_of(8) - SEAL_LEN
+}
+
+/// What a way to read showed, and whether it ended with an error.
+type Shown = (Vec<RecordedEvent>, Option<ReadError>);
+
+fn iterated(events: annals::Events) -> Shown {
+    let (mut shown, mut failed) = (Vec::new(), None);
+    for event in events {
+        match event {
+            Ok(event) => shown.push(event),
+            Err(error) => failed = Some(error),
+        }
+    }
+    (shown, failed)
+}
+
+fn visited(events: annals::Events) -> Shown {
+    let mut shown = Vec::new();
+    let ended = events.visit(|event| {
+        shown.push(event.to_owned().unwrap());
+        ControlFlow::Continue(())
+    });
+    (shown, ended.err())
+}
+
+fn subscribed(store: &Annals) -> Shown {
+    let (mut subscription, mut shown) = (store.subscribe(Position::ZERO), Vec::new());
+    loop {
+        match subscription.try_recv() {
+            Ok(Some(Delivery::Event(event))) => shown.push(event),
+            Ok(Some(Delivery::CaughtUp(_)) | None) => return (shown, None),
+            Err(error) => return (shown, Some(error)),
+        }
+    }
+}
+
+fn snapshot(store: &Annals, name: &str) -> Shown {
+    let from = ReadFrom { stream: stream(name), after: StreamVersion::ZERO };
+    match store.read_blocking(&[from], None) {
+        Ok(snapshot) => (snapshot.events, None),
+        Err(annals::AppendError::Read(error)) => (Vec::new(), Some(error)),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// A way to read: its name, what it showed, and what it should show if it shows everything.
+#[derive(Clone)]
+struct Reading {
+    what: String,
+    shown: Shown,
+    expected: Vec<RecordedEvent>,
+}
+
+impl Reading {
+    /// Whether it showed what was written, as far as it went, and everything if it did not fail.
+    fn is_right(&self) -> bool {
+        let (shown, failed) = &self.shown;
+        match failed {
+            None => *shown == self.expected,
+            Some(ReadError::Corrupt(_)) => self.expected.starts_with(shown),
+            Some(_) => false,
+        }
+    }
+}
+
+/// Every way to read that begins somewhere and goes on to the end.
+fn long_readings(store: &Annals, events: &[RecordedEvent]) -> Vec<Reading> {
+    let reading = |what: &str, shown, expected: &[RecordedEvent]| Reading {
+        what: what.to_owned(),
+        shown,
+        expected: expected.to_vec(),
+    };
+    let backward: Vec<_> = events.iter().rev().cloned().collect();
+    let mut readings = vec![
+        reading("iterated", iterated(store.read_all(LogQuery::forward())), events),
+        reading("visited", visited(store.read_all(LogQuery::forward())), events),
+        reading("backward", iterated(store.read_all(LogQuery::backward())), &backward),
+        reading("visited backward", visited(store.read_all(LogQuery::backward())), &backward),
+        reading("subscribed", subscribed(store), events),
+    ];
+    for name in STREAMS {
+        let own: Vec<_> = events.iter().filter(|e| e.stream.as_str() == name).cloned().collect();
+        let backward: Vec<_> = own.iter().rev().cloned().collect();
+        let read = |query| store.read_stream(&stream(name), query);
+        readings.extend([
+            reading("stream iterated", iterated(read(StreamQuery::forward())), &own),
+            reading("stream visited", visited(read(StreamQuery::forward())), &own),
+            reading("stream backward", iterated(read(StreamQuery::backward())), &backward),
+            reading("snapshot", snapshot(store, name), &own),
+        ]);
+    }
+    readings
+}
+
+/// Every event by itself: by position and by version, both ways.
+fn short_readings(store: &Annals, events: &[RecordedEvent]) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    for event in events {
+        let all = [LogQuery::forward(), LogQuery::backward()]
+            .map(|query| store.read_all(query.from(event.position).limit(1)));
+        let own = [StreamQuery::forward(), StreamQuery::backward()]
+            .map(|query| store.read_stream(&event.stream, query.from(event.version).limit(1)));
+        readings.extend(all.into_iter().chain(own).zip(0..).map(|(events, way)| Reading {
+            what: format!("{} by itself, way {way}", event.position),
+            shown: visited(events),
+            expected: vec![event.clone()],
+        }));
+    }
+    readings
+}
+
+/// G7 (torn or corrupt): whichever bit of a sealed segment's frames is flipped, each way to read
+/// everything ends with an error, and nothing is ever shown that was not written.
+#[test]
+fn a_flipped_bit_is_noticed_by_every_way_to_read() {
+    let (memory, events, segment) = log();
+    let end = frames_end(&memory, &segment);
+    assert!(end > FRAMES_START + 3000, "{end}");
+    for mode in [ReadMode::Map, ReadMode::MapChecked, ReadMode::Pread] {
+        for byte in (FRAMES_START..end).step_by(29) {
+            let bit = byte % 8;
+            flip(&memory, &segment, byte, bit);
+            let store = open(&memory, mode);
+            // The second time, frames that were whole are known.
+            for _ in 0..2 {
+                let short = short_readings(&store, &events);
+                let mut failed = 0;
+                for reading in &short {
+                    assert!(reading.is_right(), "{}: {mode:?}, byte {byte}", reading.what);
+                    failed += usize::from(reading.shown.1.is_some());
+                }
+                assert!(failed >= 4 && failed < short.len() / 2, "{failed}: byte {byte}");
+                let (mut log, mut streams) = (0, 0);
+                for reading in long_readings(&store, &events) {
+                    assert!(reading.is_right(), "{}: {mode:?}, byte {byte}", reading.what);
+                    let failed = usize::from(reading.shown.1.is_some());
+                    let is_stream =
+                        reading.what.contains("stream") || reading.what.contains("snapshot");
+                    if is_stream { streams += failed } else { log += failed }
+                }
+                assert_eq!(log, 5, "ways to read the log that failed: {mode:?}, byte {byte}");
+                // The frame has events of at least one stream.
+                assert!(streams >= 4, "{streams} ways to read streams failed: byte {byte}");
+            }
+            drop(store);
+            flip(&memory, &segment, byte, bit);
+        }
+    }
+    let store = open(&memory, ReadMode::Map);
+    let all = [long_readings(&store, &events), short_readings(&store, &events)].concat();
+    assert!(all.iter().all(|reading| reading.shown.1.is_none() && reading.is_right()));
+}
+
+/// The checker above can fail: a mapped frame is checked once, so a bit that flips under a store
+/// that has read it shows a wrong event, and the checker sees that. With the other modes every
+/// reading checks.
+#[test]
+fn what_was_checked_is_not_checked_again_and_the_checker_sees_wrong_events() {
+    let (memory, events, segment) = log();
+    // The last byte of a payload: behind the last event of a frame are less than 8 zeroes.
+    let byte = frames_end(&memory, &segment) - 8;
+    for mode in [ReadMode::Map, ReadMode::MapChecked, ReadMode::Pread] {
+        let store = open(&memory, mode);
+        let read = |store: &Annals| {
+            [long_readings(store, &events), short_readings(store, &events)].concat()
+        };
+        assert!(read(&store).iter().all(|reading| reading.shown.1.is_none()));
+        flip(&memory, &segment, byte, 3);
+        let (wrong, failed) = read(&store).iter().fold((0, 0), |(wrong, failed), reading| {
+            (
+                wrong + usize::from(!reading.is_right()),
+                failed + usize::from(reading.shown.1.is_some()),
+            )
+        });
+        println!("{mode:?}: {wrong} readings were wrong, {failed} failed");
+        match mode {
+            ReadMode::Map => assert!(wrong > 5, "{wrong}"),
+            ReadMode::MapChecked | ReadMode::Pread => {
+                assert!(wrong == 0 && failed > 5, "{wrong} {failed}")
+            }
+        }
+        flip(&memory, &segment, byte, 3);
+    }
+}
