@@ -248,7 +248,7 @@ fn what_was_checked_is_not_checked_again_and_the_checker_sees_wrong_events() {
         match mode {
             ReadMode::Map => assert!(wrong > 5, "{wrong}"),
             ReadMode::MapChecked | ReadMode::Pread => {
-                assert!(wrong == 0 && failed > 5, "{wrong} {failed}")
+                assert!(wrong == 0 && failed > 5, "{wrong} {failed}");
             }
         }
         flip(&memory, &segment, byte, 3);
