@@ -399,6 +399,17 @@ fn a_missing_segment_is_named() {
 }
 
 #[track_caller]
+/// G16, G7 (refusals are typed; nothing durable is cut off): that the last segment is missing is
+/// noticed by the image of the one before, which is made when another follows.
+#[test]
+fn a_missing_last_segment_is_noticed_where_an_image_is() {
+    let (disk, names) = log_on_disk(0, true);
+    let error = changed(&disk, |disk| remove(disk, &names[4]));
+    let OpenError::MissingEnd { segment: 5, before } = &error else { panic!("{error:?}") };
+    assert!(before.ends_with(&names[3]), "{before}");
+    says(&error, &["segment", "missing", "restore it from a copy"]);
+}
+
 fn is_corrupt(error: &OpenError, name: &str) {
     let OpenError::Corrupt(Corruption { file, .. }) = error else { panic!("{error:?}") };
     assert!(file.ends_with(name), "{error}");

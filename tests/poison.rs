@@ -16,10 +16,11 @@ mod common;
 use std::{sync::Arc, thread};
 
 use annals::{
-    Annals, Append, AppendError, Delivery, OpenError, Options, Position, ReadError, Threads,
+    Annals, Append, AppendError, Delivery, ExpectedVersion, OpenError, Options, Position,
+    ReadError, StreamVersion, Threads,
 };
 use annals_sim::{CrashPlan, Fault, Fill, SimDisk, SimEnvironment, Times};
-use common::{Fate, Ledger, Shown, Violation, numbered, open, survive};
+use common::{Fate, Ledger, Shown, Violation, numbered, open, stream, survive};
 
 /// What one call of a workload meets.
 #[derive(Debug, Clone, Copy)]
@@ -201,7 +202,7 @@ fn blows() -> Vec<(Fault, Times)> {
     let errors = Fault::ERRORS.into_iter();
     let errors = errors.flat_map(|fault| [(fault, Times::Once), (fault, Times::Forever)]);
     let short = [0, 1, 700].map(|len| (Fault::ShortWrite(len), Times::Once));
-    errors.chain(short).collect()
+    short.into_iter().chain(errors).collect()
 }
 
 /// G4, G1 (failure poisons; acknowledged is durable): whichever call fails, with whichever error,
@@ -295,6 +296,23 @@ fn what_is_found_after_a_failed_sync_is_durable() {
     ledger.check(&store).unwrap();
     assert_eq!(ledger.acknowledged(), 2, "the page cache still has it");
     survive(&disk.crash(CrashPlan::durable_only()), &mut ledger, 2).unwrap();
+}
+
+/// G12, G4 (what is told is durable): a conflict with a commit that then cannot become durable is not
+/// told: there may be nothing that it conflicts with.
+#[test]
+fn a_conflict_waits_for_what_it_conflicted_with() {
+    let (disk, mut ledger) = (SimDisk::new(), Ledger::default());
+    let store = open(&disk, 0).unwrap();
+    ledger.append(&store, &[("a", 30)]).unwrap();
+    let on_its_way = store.append(&numbered(3, &[("a", 30)]));
+    let expected = ExpectedVersion::Exactly(StreamVersion::new(1));
+    let conflicting = numbered(6, &[("a", 30)]).expect(stream("a"), expected);
+    let conflict = store.append(&conflicting);
+    disk.fail_at(disk.calls() + 1, Fault::EIO, Times::Forever);
+    let outcome = conflict.wait();
+    assert!(matches!(outcome, Err(AppendError::Poisoned(_))), "{outcome:?}");
+    assert!(matches!(on_its_way.wait(), Err(AppendError::OutcomeUnknown(_))));
 }
 
 /// G4 (failure poisons): of many who wait, in threads and in tasks, nobody hears "durable" after

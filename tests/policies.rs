@@ -2,12 +2,13 @@
 //! them, many changes of segments, and a reopening.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test")]
 
-use std::{thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use annals::{
     Annals, Append, Delivery, ExpectedVersion, LogQuery, NewEvent, Options, Position, ReadMode,
     StreamId, StreamQuery, StreamVersion, SyncPolicy,
 };
+use annals_sim::{CrashPlan, SimDisk};
 
 const WRITERS: u64 = 3;
 const APPENDS: u64 = 1_500;
@@ -169,5 +170,23 @@ fn who_waits_hears_of_each_event() {
         }
         annals.close().unwrap();
         follower.join().unwrap();
+    }
+}
+
+/// What a close returned for is durable, also where acknowledging did not wait for the disk. Of G1.
+#[test]
+fn closing_makes_durable_under_every_policy() {
+    let interval = SyncPolicy::Interval(Duration::from_hours(1));
+    for policy in [SyncPolicy::Always, interval, SyncPolicy::Never] {
+        let disk = SimDisk::new();
+        let options = Options::new().sync_policy(policy).segment_bytes(8 << 10);
+        let annals = options.clone().open_on(Arc::new(disk.clone())).unwrap();
+        for number in 1..=5 {
+            append_number(&annals, number);
+        }
+        annals.close().unwrap();
+        let disk = disk.crash(CrashPlan::durable_only());
+        let annals = options.open_on(Arc::new(disk)).unwrap();
+        assert_eq!(annals.position(), Position::new(5), "{policy:?}");
     }
 }

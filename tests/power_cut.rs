@@ -19,16 +19,11 @@
 mod common;
 
 use std::{
-    env,
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
 };
 
 use annals::{
@@ -296,72 +291,6 @@ fn what_threads_have_heard_of_survives_a_power_cut_at_any_moment() {
     }
     println!("{cuts} power cuts among threads");
     assert!(cuts > 20);
-}
-
-/// Names the directory, and the policy, to the child that this test program starts of itself.
-const CHILD: &str = "ANNALS_TEST_CHILD_DIRECTORY";
-const CHILD_POLICY: &str = "ANNALS_TEST_CHILD_POLICY";
-
-/// Not a test: appends until it is killed by `a_killed_process_loses_nothing`, and says of each
-/// append that it is acknowledged.
-#[test]
-fn child_that_appends_until_it_is_killed() {
-    let Some(path) = env::var_os(CHILD) else { return };
-    let policy = match env::var(CHILD_POLICY).as_deref() {
-        Ok("never") => SyncPolicy::Never,
-        Ok("interval") => SyncPolicy::Interval(Duration::from_millis(5)),
-        _ => SyncPolicy::Always,
-    };
-    let store = Options::new().segment_bytes(8 << 10).sync_policy(policy).open(path).unwrap();
-    for number in store.position().get().. {
-        store.append(&numbered(3 * number, &[("a", 400)])).wait().unwrap();
-        println!("\nacknowledged {number}");
-    }
-}
-
-/// The number in the last line that says that something was acknowledged.
-fn kill_after(path: &Path, policy: &str, lines: u64) -> u64 {
-    let mut child = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "child_that_appends_until_it_is_killed", "--nocapture"])
-        .env(CHILD, path)
-        .env(CHILD_POLICY, policy)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
-    let (mut last, mut heard) = (0, 0);
-    for line in output.lines() {
-        if let Some(number) = line.unwrap().strip_prefix("acknowledged ") {
-            // The last line may be cut short; what is before it is whole.
-            last = number.parse().unwrap_or(last);
-            heard += 1;
-        }
-        if heard == lines {
-            child.kill().unwrap();
-        }
-    }
-    child.wait().unwrap();
-    last
-}
-
-/// G1 (acknowledged is durable): a process that is killed while it appends, in the middle of
-/// anything, has lost nothing that it said was acknowledged, whatever the policy.
-#[test]
-fn a_killed_process_loses_nothing() {
-    for policy in ["always", "interval", "never"] {
-        let dir = tempfile::tempdir().unwrap();
-        for round in 1..=15 {
-            let last = kill_after(dir.path(), policy, round);
-            let store = Options::new().segment_bytes(8 << 10).open(dir.path()).unwrap();
-            assert!(store.position().get() > last, "{policy}: {last} was acknowledged");
-            let events = store.read_all(LogQuery::forward()).map(Result::unwrap);
-            assert!(
-                events
-                    .map(|event| first_word(&event.payload))
-                    .eq((0..).step_by(3).take(usize::try_from(store.position().get()).unwrap()))
-            );
-        }
-    }
 }
 
 // The checker can fail: planted bugs.

@@ -7,6 +7,7 @@ use std::sync::{
 
 use annals_event::Position;
 use annals_index::{Head, Index, StreamNumber};
+use annals_planted::{Bug, planted};
 use annals_wal::{Log, LogOptions};
 use parking_lot::{Mutex, MutexGuard};
 
@@ -55,7 +56,12 @@ impl Inner {
     /// The last position that may be seen by anyone: the watermark, as far as the index has it.
     /// A frame may be written before the append that made it has told the index.
     pub(crate) fn durable(&self) -> Position {
-        Position::new(self.log.durable().min(self.sequenced.load(SeqCst)))
+        let (durable, sequenced) = (self.log.durable(), self.sequenced.load(SeqCst));
+        match () {
+            () if planted(Bug::IndexAheadOfLog) => Position::new(sequenced),
+            () if planted(Bug::LogAheadOfIndex) => Position::new(durable),
+            () => Position::new(durable.min(sequenced)),
+        }
     }
 
     /// The last position that is in order and in the index, durable or not.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use annals_event::{Committed, Sequenced};
+use annals_planted::{Bug, planted};
 use annals_wal::{Failure, Ticket};
 
 use crate::error::AppendError;
@@ -50,6 +51,7 @@ impl Pending {
     /// [`AppendError`]: nothing was appended, except with [`AppendError::OutcomeUnknown`].
     pub fn wait(self) -> Result<Committed, AppendError> {
         match self.0 {
+            State::Waiting(Err(error), _) if planted(Bug::ConflictDoesNotWait) => Err(error),
             State::Waiting(outcome, ticket) | State::Repeated(outcome, ticket) => {
                 settle(outcome, ticket.wait())
             }

@@ -15,6 +15,7 @@ use std::{cell::RefCell, sync::Arc};
 
 use annals_event::{Append, Committed, Conflict, Encoder, Position, StreamId, Timestamp};
 use annals_index::{CommitPlace, Head, SegmentPlaces, StreamNumber, Update};
+use annals_planted::{Bug, planted};
 use annals_wal::{Address, NewFrame, NotPushed, PushError, body_checksum};
 
 use crate::{
@@ -215,12 +216,33 @@ fn conflicts(inner: &Inner, index: &Update<'_>, draft: &Draft<'_>) -> Vec<Confli
     for (known, at) in &draft.buffers.expected {
         let Some((stream, expected)) = draft.append.expectations.get(*at) else { continue };
         let actual = head(inner, index, *known, stream.as_str()).version;
-        if !expected.holds(actual) {
+        if !expected.holds(actual) && !is_overlooked(draft, *known, *at) {
             let (stream, expected) = (stream.clone(), *expected);
             conflicts.push(Conflict { stream, expected, actual });
         }
     }
+    spoil(&mut conflicts, draft.append);
     conflicts
+}
+
+/// Whether a planted bug keeps a conflict from being seen.
+fn is_overlooked(draft: &Draft<'_>, known: Option<StreamNumber>, at: usize) -> bool {
+    let is_last = at > 0 && at + 1 == draft.append.expectations.len();
+    let is_written = draft.buffers.written.contains(&known);
+    planted(Bug::OneStreamUnchecked) && is_last || planted(Bug::ReadStreamsUnchecked) && !is_written
+}
+
+/// What planted bugs make of conflicts.
+fn spoil(conflicts: &mut Vec<Conflict>, append: &Append) {
+    if planted(Bug::OneConflictOfMany) {
+        conflicts.truncate(1);
+    }
+    if let (Some(conflict), Some((stream, _))) =
+        (conflicts.first_mut(), append.expectations.first())
+        && planted(Bug::ConflictOfWrongStream)
+    {
+        conflict.stream = stream.clone();
+    }
 }
 
 impl From<PushError> for AppendError {

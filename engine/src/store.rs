@@ -11,6 +11,7 @@ use annals_event::{
     Append, AppendFailure, Committed, EventId, Position, ReadFrom, Sequenced, Snapshot, Store,
     StreamQuery, StreamVersion, Versions,
 };
+use annals_planted::{Bug, planted};
 use annals_wal::Ticket;
 
 use crate::{
@@ -133,6 +134,8 @@ fn snapshot(
     let mut versions = Versions::with_capacity(streams.len());
     let mut events = Vec::new();
     for ReadFrom { stream, after } in streams {
+        let is_moved = planted(Bug::ReadAtManyPositions);
+        let position = if is_moved { inner.sequenced() } else { position };
         let number = inner.index.find(stream.as_str());
         let version =
             number.map_or(StreamVersion::ZERO, |number| inner.index.version_at(number, position));

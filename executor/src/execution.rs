@@ -23,6 +23,8 @@ use annals_event::{
     Store,
 };
 
+use annals_planted::{Bug, planted};
+
 use crate::{
     basis::{Basis, Unfolded},
     codec::Codec,
@@ -357,7 +359,10 @@ impl<'a, C: Command, S: Store, K: Codec> Execution<'a, C, S, K> {
 
     /// The end, once everything that was read is durable.
     fn settle(&self, outcome: Outcome<C::Rejection, S::Error>) -> Step<C::Rejection, S> {
-        end(outcome, RestsOn::Position(self.position))
+        let does_not_wait = planted(Bug::RejectionDoesNotWait);
+        let rests_on =
+            if does_not_wait { RestsOn::Nothing } else { RestsOn::Position(self.position) };
+        end(outcome, rests_on)
     }
 }
 

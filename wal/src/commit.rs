@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use annals_planted::{Bug, planted};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
@@ -192,13 +193,16 @@ impl Shared {
 
     /// Writes the group that gathered; returns its number, if there was one.
     fn commit(&self, writer: &mut Writer) -> Option<u64> {
-        if self.watermark.failure().is_some() {
+        if self.watermark.failure().is_some() && !planted(Bug::GoesOnAfterFailure) {
             return None;
         }
         let group = self.tail.lock().take()?;
         let ended = Some(group.number);
         let _guard = PoisonOnPanic(self);
         let _span = observe::span(&group).entered();
+        if planted(Bug::WatermarkTooEarly) {
+            self.watermark.publish(group.number, group.last_record);
+        }
         match self.write(&group, writer) {
             Ok(()) => {
                 let Group { number, parts, last_record, frames, bytes } = group;
@@ -226,15 +230,17 @@ impl Shared {
             let file = part.segment.file().map_err(failed("write"))?;
             storage::write_all(&*file, part.start, &part.bytes).map_err(failed("write"))?;
             writer.unsynced = Some((part.segment.clone(), end));
-            // A segment that ends, and one that begins, are synced whatever the policy.
-            let must_sync = index < last || part.prepared_name.is_some();
-            if must_sync || self.options.sync_policy == SyncPolicy::Always {
+            let is_at_edge = index < last || part.prepared_name.is_some();
+            if planted(Bug::NamedBeforeSync) {
+                self.name(part)?;
+            }
+            if self.must_sync(group, is_at_edge) {
                 self.sync(writer)?;
             }
             // Not before: after a failed sync the file may show other bytes than were written.
             part.segment.publish(end);
-            if let Some(prepared_name) = &part.prepared_name {
-                self.name(part, prepared_name).map_err(failed("name"))?;
+            if !planted(Bug::NamedBeforeSync) {
+                self.name(part)?;
             }
             if index < last {
                 part.segment.release();
@@ -243,10 +249,23 @@ impl Shared {
         Ok(())
     }
 
-    /// Gives a segment that is durable its name, durably.
-    fn name(&self, part: &Part, prepared_name: &str) -> io::Result<()> {
-        self.directory.rename(prepared_name, &Segment::name(part.segment.header.first_record))?;
-        self.directory.sync()
+    /// Whether what is written is synced before it is seen. A segment that ends, and one that
+    /// begins, are at an edge: they are synced whatever the policy.
+    fn must_sync(&self, group: &Group, is_at_edge: bool) -> bool {
+        let is_forgotten = planted(Bug::AckBeforeSync)
+            || planted(Bug::AckBeforeSyncAtTimes) && group.number.is_multiple_of(7);
+        let is_policy = self.options.sync_policy == SyncPolicy::Always && !is_forgotten;
+        is_policy || is_at_edge && !planted(Bug::NoSyncBetweenSegments)
+    }
+
+    /// Gives a segment that begins with this part, and is durable, its name, durably.
+    fn name(&self, part: &Part) -> Result<(), Failure> {
+        let Some(prepared_name) = &part.prepared_name else { return Ok(()) };
+        let name = Segment::name(part.segment.header.first_record);
+        let renamed = self.directory.rename(prepared_name, &name);
+        let is_synced = !planted(Bug::NoDirectorySync);
+        let named = renamed.and_then(|()| if is_synced { self.directory.sync() } else { Ok(()) });
+        named.map_err(|error| part.segment.failure("name", error))
     }
 
     /// Syncs what is written.
@@ -256,7 +275,7 @@ impl Shared {
         let is_same = writer.durable.segment == segment.header.segment;
         segment.withdraw(if is_same { writer.durable.offset } else { 0 }..end);
         let environment = &*self.options.environment;
-        let sync = || segment.file().and_then(|file| file.sync_data());
+        let sync = || segment.file().and_then(|file| storage::sync_data(&*file));
         let synced = self.meters.timed(environment, sync);
         synced.map_err(|error| segment.failure("sync", error))?;
         writer.durable = Address { segment: segment.header.segment, offset: end };
@@ -289,6 +308,7 @@ impl Shared {
         let elapsed = u64::try_from(now.saturating_sub(*synced)).ok().map(Duration::from_micros);
         match elapsed.and_then(|elapsed| interval.checked_sub(elapsed)) {
             Some(left) if !left.is_zero() => left,
+            _ if planted(Bug::IntervalNotKept) => interval,
             _ => {
                 self.sync_now();
                 *synced = now;

@@ -1,5 +1,7 @@
 //! A frame as it lies in the log.
 
+use annals_planted::{Bug, planted};
+
 use crate::{
     address::Address,
     format::{self, Head, Seed},
@@ -41,5 +43,6 @@ impl<'a> FrameView<'a> {
     #[inline]
     pub(crate) fn is_body_intact(&self) -> bool {
         format::body_checksum(self.body) == self.head.body_checksum
+            || planted(Bug::BodyChecksumIgnored)
     }
 }

@@ -9,6 +9,7 @@ use std::{
     thread,
 };
 
+use annals_planted::{Bug, planted};
 use event_listener::{EventListener, IntoNotification, Listener};
 use parking_lot::Mutex;
 
@@ -114,7 +115,9 @@ impl Log {
     pub fn push(&self, frame: &NewFrame<'_>) -> Result<Pushed, NotPushed> {
         let shared = &self.shared;
         let mut tail = shared.tail.lock();
-        if let Some(failure) = shared.watermark.failure() {
+        if let Some(failure) = shared.watermark.failure()
+            && !planted(Bug::GoesOnAfterFailure)
+        {
             return Err(NotPushed::Failed(PushError::Poisoned(failure.clone())));
         }
         if tail.closed {
@@ -181,7 +184,8 @@ impl Log {
     /// A ticket for everything pushed so far.
     pub fn ticket(&self) -> Ticket {
         let tail = self.shared.tail.lock();
-        let group = if tail.gathering.is_empty() { tail.group - 1 } else { tail.group };
+        let is_early = tail.gathering.is_empty() || planted(Bug::TicketTooEarly);
+        let group = if is_early { tail.group - 1 } else { tail.group };
         Ticket::new(self.shared.clone(), group)
     }
 
@@ -307,7 +311,9 @@ impl Log {
     /// Writes and syncs what gathered.
     fn flush(&self) {
         while self.shared.lead_next() {}
-        self.shared.sync_now();
+        if !planted(Bug::NoSyncAtClose) {
+            self.shared.sync_now();
+        }
     }
 
     /// Says in the log that everything before is durable: in a group of its own, after theirs.

@@ -14,6 +14,8 @@
 
 use std::{io, sync::Arc};
 
+use annals_planted::{Bug, planted};
+
 use crate::{
     access::Access,
     error::OpenError,
@@ -244,11 +246,15 @@ impl Recovery<'_> {
         let unproven = slice(scan.durable, scan.offset);
         let write = || {
             let file = segment.file()?;
-            storage::write_all(&*file, scan.durable, unproven)?;
+            if !planted(Bug::TrustsPageCache) {
+                storage::write_all(&*file, scan.durable, unproven)?;
+            }
             storage::write_all(&*file, scan.offset, &zeroes)?;
-            file.sync_data()?;
+            if !planted(Bug::SettledWithoutSync) {
+                storage::sync_data(&*file)?;
+            }
             // Where nothing in it proves so, its name may never have been durable.
-            self.rename(found, scan.durable == 0)?;
+            self.rename(found, scan.durable == 0 && !planted(Bug::NameNotRenewed))?;
             self.directory.sync()
         };
         write().map_err(io_error("settle", segment.path.clone()))

@@ -13,6 +13,7 @@ use crate::{
     prepare::Prepared,
     segment::Segment,
 };
+use annals_planted::{Bug, planted};
 
 /// A larger buffer is not kept for the next group.
 const SPARE_BYTES_MAX: usize = 4 << 20;
@@ -176,7 +177,8 @@ impl Tail {
     /// frames before it are on their way, nor where the segment is not mapped for writing.
     fn put_through(&mut self, head: &Head, stamps: &[u64], body: &[u8]) -> bool {
         let segment = &self.segment;
-        let is_next = self.gathering.is_empty() && self.in_flight.is_empty();
+        let is_next =
+            self.gathering.is_empty() && self.in_flight.is_empty() || planted(Bug::FrameOvertakes);
         let Some(map) = segment.writable_map().filter(|_| is_next) else { return false };
         self.stamped.clear();
         encode_stamped(head, stamps, &mut self.stamped);
@@ -234,7 +236,7 @@ impl Tail {
             self.gathering.clear();
             // What was durable of the file before says nothing of this one.
             self.durable = Address { segment: number, offset: 0 };
-        } else if self.previous_kind != Some(FrameKind::Seal) {
+        } else if self.previous_kind != Some(FrameKind::Seal) && !planted(Bug::NoSeal) {
             self.put_control(FrameKind::Seal, time);
         }
         let header = Header {
@@ -335,6 +337,7 @@ fn finish(part: &mut Part, chain: &mut u32, durable: Address) -> u64 {
     while let Some(frame) = part.bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
         let Some(head) = Head::decode_own(frame) else { break };
         let offset = part.start + to_u64(at);
+        let durable = if planted(Bug::ProofTooEarly) { offset } else { durable };
         *chain = format::finish(segment.seed, offset, *chain, durable, frame);
         segment.note(head.first_record, offset);
         at += to_usize(head.frame_len());
