@@ -1,6 +1,9 @@
 //! The smallest bank that runs on commands.
 
-use annals::{Annals, Command, CommandStreams, Decision, Event, Executor, Recorded, StreamId};
+use annals::{
+    Annals, Caching, Command, CommandStreams, Decision, Event, Executor, PerStream, Recorded,
+    StreamId, StreamState,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BenchError;
@@ -63,8 +66,55 @@ impl Command for Transfer {
     }
 }
 
+/// An account's balance.
+#[derive(Debug, Default)]
+pub(crate) struct Balance(u64);
+
+impl StreamState for Balance {
+    type Event = Money;
+
+    fn evolve(&mut self, recorded: &Recorded<Money>) {
+        self.0 = match recorded.event {
+            Money::In(cents) => self.0.saturating_add(cents),
+            Money::Out(cents) => self.0.saturating_sub(cents),
+        };
+    }
+}
+
+/// As [`Transfer`], with balances that are kept between commands.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptTransfer(pub(crate) Transfer);
+
+impl CommandStreams for KeptTransfer {
+    fn streams(&self) -> Vec<StreamId> {
+        self.0.streams()
+    }
+}
+
+impl Command for KeptTransfer {
+    type State = PerStream<Balance>;
+    type Event = Money;
+    type Rejection = ();
+
+    fn evolve(&self, balances: &mut PerStream<Balance>, recorded: &Recorded<Money>) {
+        balances.evolve(recorded);
+    }
+
+    fn caching(&self) -> Caching<PerStream<Balance>> {
+        Caching::per_stream()
+    }
+
+    fn decide(&self, balances: &PerStream<Balance>) -> Result<Decision<Money>, ()> {
+        let balance = self.0.from.as_ref().map_or(0, |from| balances.of(from).0);
+        self.0.decide(&balance)
+    }
+}
+
 /// Executes a command. Says whether it happened, as a count.
-pub(crate) fn execute(executor: &Executor<Annals>, command: &Transfer) -> Result<u64, BenchError> {
+pub(crate) fn execute<C>(executor: &Executor<Annals>, command: &C) -> Result<u64, BenchError>
+where
+    C: Command<Rejection = ()>,
+{
     match executor.execute_blocking(command) {
         Ok(executed) => Ok(u64::from(executed.committed.is_some())),
         Err(error) => Err(BenchError::Command(error.to_string())),

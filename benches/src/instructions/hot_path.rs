@@ -28,7 +28,7 @@ type Ready = fn(&Path) -> Result<Operation, BenchError>;
 const WARM_UP: u64 = 3;
 
 /// All of them.
-pub(crate) const HOT_PATHS: [HotPath; 16] = [
+pub(crate) const HOT_PATHS: [HotPath; 17] = [
     path("encode 1 event", [500, 1_500], |_| operations::encode(&SINGLE)),
     path("encode 100 events", [10, 30], |_| operations::encode(&BATCH)),
     path("checksum of 4 KiB", [500, 1_500], |_| Ok(operations::checksum())),
@@ -40,6 +40,7 @@ pub(crate) const HOT_PATHS: [HotPath; 16] = [
     path("append that conflicts", [500, 1_500], |_| operations::conflict()),
     path("deposit in memory", [200, 1_000], |_| operations::deposit()),
     path("transfer in memory", [100, 500], |_| operations::transfer()),
+    path("transfer of kept states", [100, 500], |_| operations::kept_transfer()),
     read("scan of single events", operations::SINGLES, operations::scan_singles),
     read("scan of batches", operations::BATCHED, operations::scan_batches),
     read("read of a scattered stream", operations::SCATTERED, operations::read_scattered),

@@ -16,7 +16,7 @@ use annals_wal::body_checksum;
 
 use crate::{
     error::BenchError,
-    instructions::bank::{self, Transfer},
+    instructions::bank::{self, KeptTransfer, Transfer},
     number::wide,
     random::Random,
     request::Request,
@@ -147,6 +147,23 @@ pub(crate) fn transfer() -> Result<Operation, BenchError> {
     Ok(Operation::on(annals, move |_| {
         let (Some(from), Some(to)) = (accounts.next(), accounts.next()) else { return Ok(0) };
         bank::execute(&executor, &Transfer { from: Some(from), to, cents: 1 })
+    }))
+}
+
+/// As [`transfer`], of balances that are kept: no event is read.
+pub(crate) fn kept_transfer() -> Result<Operation, BenchError> {
+    let annals = options().in_memory()?;
+    let executor = Executor::new(annals.clone());
+    let accounts = bank::open(&executor, ACCOUNTS)?;
+    for pair in accounts.chunks(2) {
+        let [from, to] = pair else { continue };
+        let warm = Transfer { from: Some(from.clone()), to: to.clone(), cents: 1 };
+        bank::execute(&executor, &KeptTransfer(warm))?;
+    }
+    let mut accounts = accounts.into_iter().cycle();
+    Ok(Operation::on(annals, move |_| {
+        let (Some(from), Some(to)) = (accounts.next(), accounts.next()) else { return Ok(0) };
+        bank::execute(&executor, &KeptTransfer(Transfer { from: Some(from), to, cents: 1 }))
     }))
 }
 
