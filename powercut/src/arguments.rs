@@ -67,6 +67,9 @@ pub(crate) struct Deep {
     /// The file that the counts, the seed, the commit and the durations are written to.
     #[arg(long, value_name = "FILE")]
     pub(crate) record: PathBuf,
+    /// How much of it, for who has less time. The record has the counts that were reached.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) percent: u64,
 }
 
 /// So many states of one filesystem.

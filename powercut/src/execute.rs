@@ -1,13 +1,9 @@
 //! Does what the program was told.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use crate::{
-    arguments::{Arguments, Command, Common, Replay, Run},
+    arguments::{Arguments, Command, Common, Deep, Replay, Run},
     campaign::Campaign,
     error::PowercutError,
     evidence,
@@ -36,7 +32,10 @@ use crate::{
 pub fn execute(arguments: Arguments) -> Result<(), PowercutError> {
     match arguments.command {
         Command::Ci(common) => execute_all(&common, &gate::CI, None),
-        Command::Deep(deep) => execute_all(&deep.common, &gate::DEEP, Some(&deep.record)),
+        Command::Deep(deep) => {
+            let extent = gate::DEEP.percent(deep.percent);
+            execute_all(&deep.common, &extent, Some(&deep))
+        }
         Command::Run(run) => execute_run(&run),
         Command::Failures(failures) => {
             let mut gate = open_gate(&failures.common)?;
@@ -85,15 +84,15 @@ fn open_gate(common: &Common) -> Result<Gate, PowercutError> {
 fn execute_all(
     common: &Common,
     extent: &Extent,
-    record: Option<&Path>,
+    recorded: Option<&Deep>,
 ) -> Result<(), PowercutError> {
     let mut gate = open_gate(common)?;
     let (machine, start) = (Machine::look(common.seed), Instant::now());
     gate.run(extent)?;
     let duration = start.elapsed();
     println!("{} s in all", duration.as_secs());
-    if let Some(record) = record {
-        let command = format!("annals-powercut deep --seed {}", common.seed);
+    if let Some(Deep { record, percent, .. }) = recorded {
+        let command = format!("annals-powercut deep --seed {} --percent {percent}", common.seed);
         let written = gate.report.write(record, &machine, &command, duration);
         written.map_err(PowercutError::io(&format!("write {}", record.display())))?;
     }

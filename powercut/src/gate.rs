@@ -39,6 +39,17 @@ pub(crate) const DEEP: Extent = Extent {
     failures: 150,
 };
 
+impl Extent {
+    /// So many hundredths of it, and never nothing.
+    pub(crate) fn percent(self, percent: u64) -> Self {
+        let part = |whole: u64| (whole * percent / 100).max(1);
+        Self {
+            states: self.states.map(|(filesystem, states)| (filesystem, part(states))),
+            failures: part(self.failures),
+        }
+    }
+}
+
 /// Whoever goes through everything.
 #[derive(Debug)]
 pub(crate) struct Gate {
