@@ -12,7 +12,7 @@ use crate::{
     filesystem::Filesystem,
     image::Image,
     note::Note,
-    number::to_u64,
+    number::{to_u64, to_usize},
     plant::Plant,
     pool::{Examined, Finding, Pool},
     progress::Progress,
@@ -75,6 +75,12 @@ const CALLS: [(&str, &str, &str); 16] = [
     ("renameat,renameat2", "error=EIO", "2"),
 ];
 
+/// What else fails, how, and up to which time: one of each by chance.
+const SWEPT: [(&str, u64); 4] =
+    [("pwrite64", 90), ("fdatasync", 40), ("fsync", 20), ("renameat,renameat2", 6)];
+const ERRORS: [&str; 8] =
+    ["EIO", "ENOSPC", "EDQUOT", "EINTR", "EAGAIN", "EFBIG", "EROFS", "EMFILE"];
+
 /// Interrupted calls are made again, and nobody notices.
 const INTERRUPTED: [(&str, &str, &str); 1] = [("pwrite64", "error=EINTR", "3..90+7")];
 
@@ -104,6 +110,7 @@ impl Trials {
         to_u64(workload::FAILING.len()) * (4 * self.count + 1)
             + full
             + to_u64(CALLS.len() + INTERRUPTED.len())
+            + self.count
     }
 
     fn try_all(
@@ -146,7 +153,24 @@ impl Trials {
             run(Scene { through: strace(call, outcome, times), ..scene })?;
             tally.calls += 1;
         }
+        for number in 0..self.count {
+            let scene = self.scene(base, workload::CALLS, Script::Failing);
+            run(Scene { through: self.swept_call(number), ..scene })?;
+            tally.calls += 1;
+        }
         Ok(())
+    }
+
+    /// A call that fails with any error at any time, once or a few times.
+    fn swept_call(&self, number: u64) -> Vec<String> {
+        let mut random = Random::new(self.seed ^ number << 32);
+        let pick = |random: &mut Random, len: usize| to_usize(random.below(to_u64(len)));
+        let swept = SWEPT.get(pick(&mut random, SWEPT.len()));
+        let (call, times) = swept.copied().unwrap_or(("pwrite64", 90));
+        let error = ERRORS.get(pick(&mut random, ERRORS.len())).unwrap_or(&"EIO");
+        let first = 1 + random.below(times);
+        let last = first + random.below(4);
+        strace(call, &format!("error={error}"), &format!("{first}..{last}"))
     }
 
     /// A scene in which nothing fails yet.
