@@ -162,3 +162,76 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION append FROM PUBLIC;
+
+-- A mirror's tables are filled by its follower alone, in the log's order.
+
+CREATE TABLE mirrored (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    -- Up to here the log has been copied.
+    position bigint NOT NULL,
+    at timestamptz NOT NULL DEFAULT now()
+);
+
+-- Copies events behind `after`, if that is how far the mirror is: the position and the events are
+-- one transaction. False, and nothing is done, if it is elsewhere.
+CREATE FUNCTION mirror(
+    after bigint,
+    new_number bigint[], new_name text[],
+    event_position bigint[], event_stream bigint[], event_version bigint[],
+    event_time timestamptz[], event_type text[], event_codec smallint[], event_schema integer[],
+    event_payload bytea[], event_metadata bytea[], event_tags text[], event_id uuid[],
+    event_json text[]
+) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE mirrored SET position = event_position[cardinality(event_position)], at = now()
+    WHERE position = after;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO streams (number, name) SELECT * FROM unnest(new_number, new_name);
+    INSERT INTO events (
+        position, stream, version, time, type, codec, schema_version, payload, metadata, tags, id,
+        json
+    )
+    SELECT x.position, x.stream, x.version, x.time, x.type, x.codec, x.schema, x.payload,
+        x.metadata, string_to_array(x.tags, E'\x1f'), x.id, x.json::jsonb
+    FROM unnest(
+        event_position, event_stream, event_version, event_time, event_type, event_codec,
+        event_schema, event_payload, event_metadata, event_tags, event_id, event_json
+    ) AS x (
+        position, stream, version, time, type, codec, schema, payload, metadata, tags, id, json
+    );
+    PERFORM pg_notify('annals', 'events'::regclass::oid::text);
+    RETURN true;
+END $$;
+
+REVOKE ALL ON FUNCTION mirror FROM PUBLIC;
+
+-- What people look at.
+CREATE VIEW log AS
+SELECT e.position, s.name AS stream, e.version, e.time, e.type,
+    CASE e.codec WHEN 0 THEN 'raw' WHEN 1 THEN 'bincode' WHEN 2 THEN 'json'
+        WHEN 3 THEN 'msgpack' WHEN 4 THEN 'postcard' ELSE e.codec::text END AS codec,
+    e.schema_version, e.json, e.tags, e.id, e.payload, e.metadata
+FROM events e JOIN streams s ON s.number = e.stream;
+
+-- Makes a view of each event type that there is: "type_Deposited". Returns how many there are.
+CREATE FUNCTION make_views() RETURNS bigint LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    one text;
+    views bigint := 0;
+BEGIN
+    FOR one IN SELECT DISTINCT e.type FROM events e LOOP
+        EXECUTE format(
+            'CREATE OR REPLACE VIEW %I AS SELECT position, stream, version, time, schema_version,
+                json, tags, payload FROM log WHERE type = %L',
+            CASE WHEN octet_length(one) <= 58 THEN 'type_' || one
+                ELSE 'type_' || left(one, 6) || '_' || md5(one) END,
+            one
+        );
+        views := views + 1;
+    END LOOP;
+    RETURN views;
+END $$;
+
+REVOKE ALL ON FUNCTION make_views FROM PUBLIC;

@@ -2,7 +2,8 @@
 
 use std::{error::Error, fmt, io, sync::Arc};
 
-use annals_event::{EventId, InvalidAppend, Position};
+use annals_engine::ReadError;
+use annals_event::{EventId, InvalidAppend, Position, StreamId};
 use tokio_postgres::error::SqlState;
 
 /// What the server or the way to it said.
@@ -40,6 +41,11 @@ impl Failure {
     pub(crate) fn is_of_authentication(&self) -> bool {
         let text = self.0.to_string();
         text == "authentication error" || text == "invalid configuration"
+    }
+
+    /// Whether a value is one that the server cannot hold.
+    pub(crate) fn is_of_data(&self) -> bool {
+        self.code().is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
     }
 
     /// Whether the server says that a right is missing.
@@ -267,4 +273,50 @@ pub enum StoreError {
     /// The store's threads have ended; nothing was appended.
     #[error("the store is closed")]
     Closed,
+}
+
+/// Why a mirror does not go on. A server that is away is no reason: it is waited for.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum MirrorError {
+    /// There is no mirror of this log to be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The log cannot be read.
+    #[error("the log cannot be read: {0}")]
+    Log(#[from] ReadError),
+    /// The server refused; nothing of the batch was copied.
+    #[error("Postgres refused to copy the events after position {after}: {source}")]
+    Server {
+        /// The last position that was copied.
+        after: Position,
+        /// What the server said.
+        source: Failure,
+    },
+    /// The mirror has events that the log does not have.
+    #[error(
+        "the mirror is at position {mirrored} and the log ends at {log}: it was replaced by an older copy; mirror it into another schema"
+    )]
+    Ahead {
+        /// How far the mirror is.
+        mirrored: Position,
+        /// How far the log is.
+        log: Position,
+    },
+    /// An event cannot be a row: its stream has no beginning in the mirror.
+    #[error(
+        "the mirror does not have the stream {stream}, whose event at position {position} is to be copied; see with `annals-mirror verify`"
+    )]
+    Torn {
+        /// The stream.
+        stream: StreamId,
+        /// The event.
+        position: Position,
+    },
+    /// Someone else copied meanwhile.
+    #[error("another process copies into the same mirror; one is enough")]
+    Moved,
+    /// It was stopped.
+    #[error("the mirror was stopped")]
+    Stopped,
 }

@@ -2,6 +2,8 @@
 //!
 //! - [`PostgresStore`]: a [`Store`](annals_event::Store) over Postgres alone, for those who must
 //!   keep their events there. Commands run on it as on an embedded log.
+//! - [`Mirror`]: a copy of an embedded log, for those who want to query it. It follows the log in
+//!   the background, and each event is copied once.
 //!
 //! Both lie in a schema of a database of Postgres 14 or later, with the same tables; [`init`]
 //! makes them.
@@ -31,7 +33,24 @@ mod abandoned;
 
 mod store;
 
-pub use error::{ConnectError, Failure, StoreError};
-pub use schema::{Role, init};
+mod json;
+
+mod columns;
+
+mod follower;
+
+mod mirror;
+
+mod digest;
+
+mod verify;
+
+mod cli;
+
+pub use cli::run;
+pub use error::{ConnectError, Failure, MirrorError, StoreError};
+pub use mirror::{Lag, Mirror};
+pub use schema::{Role, init, make_views};
 pub use settings::{Settings, Tls};
 pub use store::PostgresStore;
+pub use verify::{Difference, verify};

@@ -108,7 +108,25 @@ async fn make(
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&known, Type::INT4), (&role.name(), Type::TEXT), (&log, Type::UUID)];
     client.execute_typed(note, &parameters).await.map_err(refused)?;
+    let begin = "INSERT INTO mirrored (position) SELECT 0 FROM annals_schema WHERE role = 'mirror'
+        ON CONFLICT (one) DO NOTHING";
+    client.batch_execute(begin).await.map_err(refused)?;
     Ok(())
+}
+
+/// Makes a view of each event type that there is, in the schema itself: `"type_Deposited"`. Only
+/// who made the tables may do so. Returns how many types there are.
+///
+/// # Errors
+/// [`ConnectError`]: no connection, no tables, or no right.
+pub fn make_views(settings: &Settings) -> Result<u64, ConnectError> {
+    let settings = settings.clone();
+    Runtime::new(1)?.run(async move {
+        let connection = Connection::open(&settings, None).await?;
+        let row = connection.client.query_typed_one("SELECT make_views()", &[]).await;
+        let row = row.map_err(|error| connection::refused(&settings, error))?;
+        Ok(u64::try_from(get::<i64>(&settings, &row, 0)?).unwrap_or_default())
+    })
 }
 
 fn known_version() -> i32 {

@@ -52,6 +52,27 @@ impl<'a> FromSql<'a> for Uuid {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Time(pub(crate) Timestamp);
 
+impl Time {
+    /// Microseconds since 2000.
+    pub(crate) fn since_2000(self) -> i64 {
+        self.0.0.saturating_sub(POSTGRES_EPOCH)
+    }
+}
+
+impl ToSql for Time {
+    #[expect(clippy::big_endian_bytes, reason = "the order of the wire")]
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        out.extend_from_slice(&self.since_2000().to_be_bytes());
+        Ok(IsNull::No)
+    }
+
+    fn accepts(ty: &Type) -> bool {
+        *ty == Type::TIMESTAMPTZ
+    }
+
+    to_sql_checked!();
+}
+
 impl<'a> FromSql<'a> for Time {
     #[expect(clippy::big_endian_bytes, reason = "the order of the wire")]
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn Error + Sync + Send>> {

@@ -14,6 +14,7 @@
 mod contract;
 mod differential;
 mod lost;
+mod mirroring;
 mod proxy;
 mod refused;
 mod server;
@@ -77,6 +78,14 @@ fn tests() -> Vec<(&'static str, Test)> {
         refused::a_schema_that_is_not_a_stores_is_refused,
         refused::a_role_may_append_and_read_and_nothing_else,
         refused::rows_that_are_no_events_are_errors,
+        mirroring::a_mirror_has_what_the_log_has,
+        mirroring::json_is_there_where_postgres_can_hold_it,
+        mirroring::verify_names_the_first_difference,
+        mirroring::a_mirror_survives_that_its_server_is_killed,
+        mirroring::two_mirrors_into_the_same_tables_copy_once,
+        mirroring::a_mirror_of_something_else_is_refused,
+        mirroring::a_mirror_needs_few_rights,
+        mirroring::the_command_line_mirrors_and_verifies,
     ]
 }
 

@@ -130,11 +130,17 @@ impl Server {
 
     /// Runs SQL as the owner.
     pub(crate) fn sql(&self, text: &str) {
+        self.query(text);
+    }
+
+    /// Runs SQL as the owner, and returns what it says.
+    pub(crate) fn query(&self, text: &str) -> String {
         let connection = self.connection("owner");
         let mut psql = Command::new("psql");
         psql.args(["-qAtX", "-v", "ON_ERROR_STOP=1", "-d", &connection, "-c", text]);
         let output = psql.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 }
 
