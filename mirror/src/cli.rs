@@ -70,6 +70,8 @@ enum Command {
 enum CliError {
     #[error("which database? Give --database, or set DATABASE_URL")]
     NoDatabase,
+    #[error("{} holds no log: there is no segment (*.seg) in it; give the directory that the store was opened in", .directory.display())]
+    NoLog { directory: PathBuf },
     #[error("cannot open {}: {source}", .directory.display())]
     Log { directory: PathBuf, source: OpenError },
     #[error(transparent)]
@@ -130,6 +132,13 @@ impl Arguments {
 }
 
 fn open(directory: &PathBuf) -> Result<Annals, CliError> {
+    // Opening would make one.
+    let is_segment = |file: io::Result<std::fs::DirEntry>| {
+        file.is_ok_and(|file| file.path().extension().is_some_and(|ending| ending == "seg"))
+    };
+    if !std::fs::read_dir(directory).is_ok_and(|mut files| files.any(is_segment)) {
+        return Err(CliError::NoLog { directory: directory.clone() });
+    }
     let opened = Annals::open(directory);
     opened.map_err(|source| CliError::Log { directory: directory.clone(), source })
 }

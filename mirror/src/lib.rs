@@ -31,6 +31,8 @@ mod reading;
 
 mod abandoned;
 
+mod subscription;
+
 mod store;
 
 mod json;
@@ -53,4 +55,5 @@ pub use mirror::{Lag, Mirror};
 pub use schema::{Role, init, make_views};
 pub use settings::{Settings, Tls};
 pub use store::PostgresStore;
+pub use subscription::Subscription;
 pub use verify::{Difference, verify};

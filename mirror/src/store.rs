@@ -21,6 +21,7 @@ use crate::{
     runtime::Runtime,
     schema::{self, Role},
     settings::Settings,
+    subscription::{self, Feed, Subscription},
     types::Uuid,
 };
 
@@ -50,11 +51,12 @@ pub struct PostgresStore(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
+    settings: Arc<Settings>,
     log: EventId,
     appends: mpsc::UnboundedSender<appending::Job>,
     reads: mpsc::UnboundedSender<reading::Job>,
     abandoned: Arc<Abandoned>,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl PostgresStore {
@@ -67,7 +69,7 @@ impl PostgresStore {
     pub fn open(settings: Settings) -> Result<Self, ConnectError> {
         let runtime = Runtime::new(THREADS)?;
         let settings = Arc::new(settings);
-        let (appender, readers) = runtime.run(lanes(settings))?;
+        let (appender, readers) = runtime.run(lanes(settings.clone()))?;
         let log = appender.log;
         let (appends, jobs) = mpsc::unbounded_channel();
         runtime.spawn(appender.run(jobs));
@@ -77,7 +79,16 @@ impl PostgresStore {
             runtime.spawn(reader.run(jobs.clone()));
         }
         let abandoned = Arc::default();
-        Ok(Self(Arc::new(Inner { log, appends, reads, abandoned, _runtime: runtime })))
+        Ok(Self(Arc::new(Inner { settings, log, appends, reads, abandoned, runtime })))
+    }
+
+    /// Every event after a position, then every new one, for ever. Uses a connection of its own,
+    /// which ends with the subscription.
+    pub fn subscribe(&self, after: Position) -> Subscription {
+        let (deliveries, delivered) = mpsc::channel(subscription::AHEAD);
+        let settings = self.0.settings.clone();
+        self.0.runtime.spawn(Feed { settings, log: self.0.log, after, deliveries }.run());
+        Subscription::new(delivered)
     }
 }
 

@@ -13,11 +13,13 @@
 
 mod contract;
 mod differential;
+mod encrypted;
 mod lost;
 mod mirroring;
 mod proxy;
 mod refused;
 mod server;
+mod subscribing;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -78,6 +80,10 @@ fn tests() -> Vec<(&'static str, Test)> {
         refused::a_schema_that_is_not_a_stores_is_refused,
         refused::a_role_may_append_and_read_and_nothing_else,
         refused::rows_that_are_no_events_are_errors,
+        subscribing::no_event_is_missed_while_many_append,
+        subscribing::who_has_caught_up_is_told_of_what_is_new,
+        subscribing::a_subscription_survives_that_its_server_crashes,
+        encrypted::a_server_is_verified_by_certificate_and_name,
         mirroring::a_mirror_has_what_the_log_has,
         mirroring::json_is_there_where_postgres_can_hold_it,
         mirroring::verify_names_the_first_difference,

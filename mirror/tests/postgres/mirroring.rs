@@ -271,6 +271,8 @@ pub(crate) fn the_command_line_mirrors_and_verifies(server: &Server) {
     let path = directory.path().to_str().unwrap();
     let (code, _, error) = run(&["run", path]);
     assert!(code == 2 && error.contains("annals-mirror init"), "{error}");
+    let (code, _, error) = run(&["run", "/nowhere/at/all"]);
+    assert!(code == 2 && error.contains("holds no log"), "{error}");
     assert_eq!(run(&["init", path]).0, 0);
     let done = (0, format!("the mirror is at position {end}\n"), String::new());
     assert_eq!(run(&["run", path]), done);

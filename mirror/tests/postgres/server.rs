@@ -7,7 +7,7 @@ use std::{
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Output},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::atomic::{AtomicU16, AtomicU32, Ordering},
 };
 
 use annals_postgres::Settings;
@@ -35,6 +35,7 @@ pub(crate) struct Server {
     programs: PathBuf,
     directory: TempDir,
     names: AtomicU32,
+    port: AtomicU16,
 }
 
 impl Server {
@@ -44,7 +45,8 @@ impl Server {
         if rustix::process::geteuid().is_root() {
             chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
-        let server = Self { programs, directory, names: AtomicU32::new(0) };
+        let server =
+            Self { programs, directory, names: AtomicU32::new(0), port: AtomicU16::new(5432) };
         let data = server.data();
         server.run(
             "initdb",
@@ -63,8 +65,28 @@ impl Server {
         server
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// From now on it can also be reached on this port, with the certificate in its directory.
+    pub(crate) fn listen_with_tls(&self) -> u16 {
+        for file in ["server.crt", "server.key"] {
+            if rustix::process::geteuid().is_root() {
+                chown(self.data().join(file), Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        self.crash();
+        let file = self.data().join("postgresql.conf");
+        let before = fs::read_to_string(&file).unwrap();
+        let settings = format!("listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n");
+        fs::write(&file, before + &settings).unwrap();
+        self.port.store(port, Ordering::Relaxed);
+        self.begin();
+        port
     }
 
     /// Starts it after it was stopped.
@@ -113,7 +135,8 @@ impl Server {
     }
 
     pub(crate) fn connection(&self, user: &str) -> String {
-        format!("host={} user={user} dbname=postgres", self.directory.path().display())
+        let (host, port) = (self.directory.path().display(), self.port.load(Ordering::Relaxed));
+        format!("host={host} port={port} user={user} dbname=postgres")
     }
 
     /// From now on this role must prove who it is.
