@@ -9,42 +9,30 @@
 //! makes them.
 
 mod error;
+mod settings;
 mod types;
 
-mod settings;
-
-mod tls;
-
 mod connection;
+mod lane;
+mod rows;
 mod runtime;
 mod schema;
-
-mod lane;
-
-mod rows;
-
-mod batch;
-mod outcome;
-
-mod appending;
-mod reading;
+mod tls;
 
 mod abandoned;
-
+mod appending;
+mod batch;
+mod outcome;
+mod reading;
+mod store;
 mod subscription;
 
-mod store;
-
-mod json;
-
 mod columns;
-
 mod follower;
-
+mod json;
 mod mirror;
 
 mod digest;
-
 mod verify;
 
 mod cli;
