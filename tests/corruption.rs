@@ -571,21 +571,18 @@ fn read_meanwhile(
 
 /// G7, G8 (corruption is found; images are derived): a bit that is flipped in any frame or image of
 /// a store that is open is an error to its readers, or nothing to them, and never another event,
-/// in memory and in files, mapped and read, if every frame is checked each time.
+/// in memory and in files, mapped and read.
 #[test]
 fn readers_of_an_open_store_notice_every_flipped_bit() {
     let shape = Shape { is_closed: false, commits: 22, payload: 360, ..SMALL[2] };
     let base = shape.write();
     assert!(base.segments.len() >= 3 && base.files.keys().any(|name| is_image(name)));
     let memory = Plain::from(&base.files);
-    let store = damage::options(99)
-        .read_mode(ReadMode::MapChecked)
-        .open_on(Arc::new(memory.clone()))
-        .unwrap();
+    let store = damage::options(99).open_on(Arc::new(memory.clone())).unwrap();
     let put = |name: &str, at, byte| memory.put(name, at, byte);
     let (_, noticed) = read_meanwhile(&store, &base, "in memory", put);
     assert!(noticed > 50_000);
-    for mode in [ReadMode::MapChecked, ReadMode::Pread] {
+    for mode in [ReadMode::Map, ReadMode::Pread] {
         let dir = tempfile::tempdir().unwrap();
         for (name, bytes) in &base.files {
             fs::write(dir.path().join(name), bytes).unwrap();

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use annals::{Annals, Direction, Events, LogQuery, Position, StreamQuery};
+use annals::{Annals, Direction, Events, LogQuery, Options, Position, ReadMode, StreamQuery};
 
 use crate::{
     cold,
@@ -30,6 +30,7 @@ struct Case {
     what: What,
     style: Style,
     is_cold: bool,
+    mode: ReadMode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,13 +63,15 @@ struct Logs {
 
 fn cases() -> Vec<Case> {
     use Direction::{Backward, Forward};
-    let warm = |log, what, style| Case { log, what, style, is_cold: false };
+    let mode = ReadMode::default();
+    let warm = |log, what, style| Case { log, what, style, is_cold: false, mode };
+    let once = |case| Case { mode: ReadMode::MapCheckedOnce, ..case };
     let mut cases = Vec::new();
     for log in [Kind::Singles, Kind::Batches] {
         for direction in [Forward, Backward] {
             let views = warm(log, What::Log(direction), Style::Views);
             cases.push(Case { is_cold: true, ..views });
-            cases.push(views);
+            cases.extend([views, once(views)]);
         }
         cases.push(warm(log, What::Log(Forward), Style::Owned));
     }
@@ -80,7 +83,11 @@ fn cases() -> Vec<Case> {
         (What::Position, Style::Owned),
         (What::Newest, Style::Views),
     ] {
-        cases.push(warm(Kind::Singles, what, style));
+        let case = warm(Kind::Singles, what, style);
+        cases.push(case);
+        if style == Style::Views {
+            cases.push(once(case));
+        }
     }
     cases
 }
@@ -124,7 +131,7 @@ fn measure(case: Case, logs: &Logs, plan: &Plan, row: &mut Row) -> Result<(), Be
     if case.is_cold {
         cold::evict(&log.path)?;
     }
-    let annals = Annals::open(&log.path)?;
+    let annals = Options::new().read_mode(case.mode).open(&log.path)?;
     let mut reader = Reader { annals: &annals, log, random: Random::new(wide(row.runs.len())) };
     if !case.is_cold {
         reader.read(case)?;
@@ -240,6 +247,7 @@ impl fmt::Display for Case {
             Style::Views => "views",
             Style::Owned => "owned",
         };
-        write!(f, ", {style}{}", if self.is_cold { ", cold" } else { "" })
+        let checks = if self.mode == ReadMode::MapCheckedOnce { ", checked once" } else { "" };
+        write!(f, ", {style}{checks}{}", if self.is_cold { ", cold" } else { "" })
     }
 }

@@ -99,13 +99,15 @@ impl Annals {
         sequencer::append(&self.inner, append)
     }
 
-    /// The durable events of a stream. A stream that nobody wrote to has none.
+    /// The durable events of a stream. A stream that nobody wrote to has none. Iterate over them, or
+    /// borrow them with [`Events::visit`], which copies nothing.
     pub fn read_stream(&self, stream: &StreamId, query: StreamQuery) -> Events {
         let newest = self.inner.durable();
         Events::of_stream(StreamScan::new(&self.inner, stream, &query, newest), query.limit)
     }
 
-    /// The durable events of the whole log, in its order.
+    /// The durable events of the whole log, in its order. Iterate over them, or borrow them with
+    /// [`Events::visit`], which copies nothing.
     pub fn read_all(&self, query: LogQuery) -> Events {
         let newest = self.inner.durable();
         let (from, to) = match query.direction {

@@ -57,6 +57,30 @@ impl Events {
     /// Shows every event to `visit`, borrowed from where it lies: nothing is copied or allocated
     /// for it. `visit` may end the reading with `Break`.
     ///
+    /// The fast way to read much: what is not needed is not copied, what is needed is a `to_owned`
+    /// away.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// use annals_engine::{Annals, Options};
+    /// use annals_event::{Append, LogQuery, NewEvent, StreamId};
+    ///
+    /// let annals = Options::new().in_memory()?;
+    /// let paid = |cents: u8| NewEvent::new(StreamId::new("account-1")?, "Paid", vec![cents]);
+    /// annals.append(&Append::new().event(paid(3)?).event(paid(4)?)).wait()?;
+    ///
+    /// let mut sum = 0;
+    /// annals.read_all(LogQuery::forward()).visit(|event| {
+    ///     if event.event_type == "Paid" {
+    ///         sum += u64::from(event.payload[0]);
+    ///     }
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// assert_eq!(sum, 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// Use it before the iterator, not after: events that the iterator read ahead are not shown.
     ///
     /// # Errors

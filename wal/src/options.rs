@@ -26,13 +26,13 @@ pub enum SyncPolicy {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReadMode {
     /// Through a memory map: no copy, no system call. A disk that cannot read a page ends the
-    /// process with `SIGBUS`. A frame that was whole once since the log was opened may be read
-    /// again without a check of its checksums.
+    /// process with `SIGBUS`. The checksums of a frame are checked each time it is read.
     #[default]
     Map,
-    /// As `Map`, and the checksums of a frame are checked each time it is read: a bit that flips
-    /// in memory, or on the disk below a page that is read again, is noticed.
-    MapChecked,
+    /// As `Map`, but a frame that was whole once since the log was opened may be read again
+    /// without a check: faster, and a bit that flips in memory, or on the disk below a page that
+    /// is read again, is not noticed then.
+    MapCheckedOnce,
     /// With `pread`: a disk that cannot read a page is an error like any other. Checksums are
     /// checked each time.
     Pread,

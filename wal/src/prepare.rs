@@ -196,7 +196,7 @@ impl Preparer {
         let file = self.directory.create(name)?;
         self.fill(&*file, capacity)?;
         let map = match self.read_mode {
-            ReadMode::Map | ReadMode::MapChecked => file.map(capacity, self.map_access)?,
+            ReadMode::Map | ReadMode::MapCheckedOnce => file.map(capacity, self.map_access)?,
             ReadMode::Pread => None,
         };
         Ok(Prepared { name: name.to_owned(), file, map, capacity })

@@ -114,7 +114,7 @@ impl Reader {
         let segment = &*self.segment;
         let window = (self.window.start, self.window.bytes.as_slice());
         let mapped = segment.mapped().filter(|_| !is_own);
-        let remembers = self.shared.options.read_mode == ReadMode::Map;
+        let remembers = self.shared.options.read_mode == ReadMode::MapCheckedOnce;
         let trust = match self.pattern {
             _ if is_own => Trust::Own,
             _ if mapped.is_none() || !remembers => Trust::Nothing,

@@ -191,7 +191,7 @@ impl Recovery<'_> {
         let path = self.directory.display(name);
         let header = read_header(&*file, path.clone(), *first_record)?;
         let map = match self.options.read_mode {
-            ReadMode::Map | ReadMode::MapChecked => {
+            ReadMode::Map | ReadMode::MapCheckedOnce => {
                 let access = match access {
                     Access::Write => self.options.map_access(),
                     Access::Read => Access::Read,
