@@ -543,6 +543,43 @@ fn nonsense_with_a_right_checksum_is_refused() {
 // Appends.
 
 /// What is invalid about an append, according to a store.
+/// A segment whose frames leave no room for a seal was opened; the next append wrote the seal behind
+/// the segment's end, and the log, whose file was then too long, could not be opened again. Proves
+/// G17.
+#[test]
+fn frames_that_leave_no_room_for_a_seal_are_refused() {
+    let disk = SimDisk::new();
+    let store = open(&disk, 0).unwrap();
+    store.append(&numbered(0, &[("a", 100)])).wait().unwrap();
+    drop(store);
+    let name = disk.file_names().into_iter().find(|name| name.ends_with(".seg")).unwrap();
+    let whole = disk.read_file(&name).unwrap();
+    let closed = (whole.iter().rposition(|byte| *byte != 0).unwrap() + 1).next_multiple_of(8);
+    let end = closed - 48;
+    for room in [0, 8, 40, 48, 56] {
+        let mut bytes = whole[..end].to_vec();
+        bytes.resize(end + room, 0);
+        let capacity = u64::try_from(bytes.len()).unwrap().to_le_bytes();
+        change_header(&mut bytes, |header| header[48..56].copy_from_slice(&capacity));
+        let chain = bytes[60..64].to_vec();
+        change_head(&mut bytes, |head| head[36..40].copy_from_slice(&chain));
+        disk.write_file(&name, &bytes);
+        let crashed = disk.crash(CrashPlan::everything());
+        match open(&crashed, 1) {
+            Ok(store) => {
+                assert!(room >= 48, "{room} bytes of room");
+                store.append(&numbered(1, &[("a", 100)])).wait().unwrap();
+                store.close().unwrap();
+                assert_eq!(open(&crashed, 2).unwrap().position(), Position::new(2));
+            }
+            Err(error) => {
+                assert!(room < 48 && matches!(error, OpenError::Corrupt(_)), "{room}: {error}");
+                says(&error, &["no room for a seal", &name]);
+            }
+        }
+    }
+}
+
 fn invalid(append: &Append) -> InvalidAppend {
     let store = Annals::in_memory().unwrap();
     let refused = store.append(append).wait();

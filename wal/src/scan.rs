@@ -205,6 +205,11 @@ impl<'a> Scan<'a> {
         let garbage = self.garbage_len();
         match end {
             End::Newer => Verdict::Newer,
+            // A writer keeps room for it: the next one would write behind the segment's end.
+            _ if end != End::Sealed && self.left() < HEAD_LEN => {
+                let reason = "the frames leave no room for a seal";
+                Verdict::Corrupt { reason, readable_again: None }
+            }
             End::Disordered(reason) if self.is_left_over() => self.judge_tail(reason, garbage),
             End::Disordered(reason) => Verdict::Corrupt { reason, readable_again: None },
             End::Sealed | End::Blank if garbage == 0 => Verdict::Clean,

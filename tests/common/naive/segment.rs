@@ -254,6 +254,9 @@ pub(crate) fn frames(segment: &[u8], header: &Header) -> Frames {
     };
     let verdict = if is_newer {
         Verdict::Newer
+    } else if !is_sealed && rest.len() < 48 {
+        // Whoever writes keeps room for a seal.
+        Verdict::Corrupt
     } else if rest.iter().all(|byte| *byte == 0) {
         Verdict::Clean
     } else if disordered.is_some_and(|frame| !is_left_over(&frame)) || is_proven() {
