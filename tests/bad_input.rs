@@ -8,6 +8,7 @@
     clippy::expect_used,
     clippy::disallowed_methods,
     clippy::precedence,
+    clippy::case_sensitive_file_extension_comparisons,
     clippy::type_complexity,
     missing_docs,
     reason = "a test"
@@ -540,9 +541,6 @@ fn nonsense_with_a_right_checksum_is_refused() {
     }
 }
 
-// Appends.
-
-/// What is invalid about an append, according to a store.
 /// A segment whose frames leave no room for a seal was opened; the next append wrote the seal behind
 /// the segment's end, and the log, whose file was then too long, could not be opened again. Proves
 /// G17.
@@ -580,6 +578,9 @@ fn frames_that_leave_no_room_for_a_seal_are_refused() {
     }
 }
 
+// Appends.
+
+/// What is invalid about an append, according to a store.
 fn invalid(append: &Append) -> InvalidAppend {
     let store = Annals::in_memory().unwrap();
     let refused = store.append(append).wait();
