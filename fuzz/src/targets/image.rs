@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use annals_event::{Position, StreamVersion};
+use annals_event::{Position};
 use annals_index::{Image, ImageSource, Index};
 
 use crate::{memory::capped, naive::number};
@@ -43,12 +43,13 @@ fn search(index: &Index, image: &Image) {
         for position in [Position::ZERO, head.last.previous(), head.last, Position::MAX] {
             assert!(index.version_at(stream, position) <= head.version, "{name}");
         }
-        for from in [StreamVersion::ZERO, head.version, StreamVersion::MAX] {
-            for run in index.runs(stream, from) {
-                places.clear();
-                index.places(stream, &run, 0..=u64::MAX, &mut places);
-                index.places(stream, &run, from.get()..=from.get(), &mut places);
-            }
+        let mut next = index.last_run(stream, name.as_str());
+        while let Some(run) = next {
+            places.clear();
+            index.places(stream, &run, 0..=u64::MAX, &mut places);
+            let version = head.version.get();
+            index.places(stream, &run, version..=version, &mut places);
+            next = index.run_before(stream, name.as_str(), &run);
         }
     }
     for (id, _) in image.ids() {
