@@ -59,3 +59,21 @@ impl Background {
         }
     }
 }
+
+/// The helper threads. An append may have to wait for a segment, but never for other jobs.
+#[derive(Debug)]
+pub(crate) struct Helpers {
+    /// Prepares segments.
+    pub(crate) preparing: Background,
+    /// Does what the log's owner wants.
+    pub(crate) jobs: Background,
+}
+
+impl Helpers {
+    pub(crate) fn start(threads: Threads) -> io::Result<Self> {
+        Ok(Self {
+            preparing: Background::start("annals-preparer", threads)?,
+            jobs: Background::start("annals-helper", threads)?,
+        })
+    }
+}

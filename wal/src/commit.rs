@@ -25,7 +25,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     address::Address,
-    background::Background,
+    background::Helpers,
     checked::CheckedFrames,
     environment::Threads,
     error::Failure,
@@ -59,24 +59,6 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) meters: Meters,
     pub(crate) checked: CheckedFrames,
-}
-
-/// The helper threads. An append may have to wait for a segment, but never for other jobs.
-#[derive(Debug)]
-pub(crate) struct Helpers {
-    /// Prepares segments.
-    pub(crate) preparing: Background,
-    /// Does what the log's owner wants.
-    pub(crate) jobs: Background,
-}
-
-impl Helpers {
-    pub(crate) fn start(threads: Threads) -> io::Result<Self> {
-        Ok(Self {
-            preparing: Background::start("annals-preparer", threads)?,
-            jobs: Background::start("annals-helper", threads)?,
-        })
-    }
 }
 
 /// What only the leader knows.

@@ -15,7 +15,8 @@ use parking_lot::Mutex;
 
 use crate::{
     address::Address,
-    commit::{self, Helpers, Shared},
+    background::Helpers,
+    commit::{self, Shared},
     environment::Threads,
     error::{Failure, OpenError, PushError},
     format::{FrameKind, Header},
