@@ -12,8 +12,10 @@ use crate::{
     notes::Notes,
 };
 
-/// How long somebody may take to sync what was told, before that counts as never.
+/// How long somebody may take to sync what was told, before that counts as never. It is counted
+/// in glances, so that a machine that stood still meanwhile is not taken for one that had time.
 const PATIENCE: Duration = Duration::from_mins(2);
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// Sees when what was only told becomes durable.
 #[derive(Debug)]
@@ -40,12 +42,13 @@ impl Watch {
     /// is long for any machine.
     pub(crate) fn wait(&self) -> bool {
         let mut told = self.told.lock();
-        while !told.is_empty() {
-            if self.settled.wait_for(&mut told, PATIENCE).timed_out() {
-                return told.is_empty();
+        for _ in 0..PATIENCE.as_millis() / GLANCE.as_millis() {
+            if told.is_empty() {
+                break;
             }
+            self.settled.wait_for(&mut told, GLANCE);
         }
-        true
+        told.is_empty()
     }
 }
 
