@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use annals_event::{Position};
+use annals_event::Position;
 use annals_index::{Image, ImageSource, Index};
 
 use crate::{memory::capped, naive::number};

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use annals::{Annals, Append, AppendError, ExpectedVersion, Pending, StreamId, StreamVersion};
 use annals_sim::{CrashPlan, Fault, Fill, SimDisk, Times};
+use annals_wal::Directory;
 
-use crate::common::{Fate, Ledger, Shown, numbered, open, stream, survive};
+use crate::common::{Fate, Ledger, Shown, Violation, numbered, open, stream, survive};
 
 const STREAMS: [&str; 4] = ["a", "b", "c", "a-longer-name"];
 /// How many operations an input has at most.
@@ -23,6 +24,8 @@ struct Life {
     seed: u64,
     /// Whether a call failed since the store was opened: then no append need succeed.
     struck_before: u64,
+    /// Whether a bit of an image was flipped: then readers may refuse it, by its name.
+    has_flipped: bool,
 }
 
 /// The input is a list of operations: one byte says which, the next three how.
@@ -35,6 +38,7 @@ pub fn model(input: &[u8]) {
         pending: Vec::new(),
         seed: 0,
         struck_before: 0,
+        has_flipped: false,
     };
     life.open();
     for [what, a, b, c] in input.as_chunks::<4>().0.iter().take(OPERATIONS_MAX) {
@@ -42,6 +46,7 @@ pub fn model(input: &[u8]) {
     }
     life.cut(plan([0, 0, 0]));
     life.disk.clear_faults();
+    life.mend_images();
     survive(&life.disk, &mut life.ledger, 1_000_000)
         .unwrap_or_else(|violation| panic!("{violation}"));
 }
@@ -94,6 +99,11 @@ impl Life {
         match open(&self.disk, self.seed) {
             Ok(store) => {
                 match self.ledger.check(&store) {
+                    Err(violation) if self.is_about_an_image(&violation) => {
+                        drop(store);
+                        self.mend_images();
+                        return self.open();
+                    }
                     Err(violation) if !self.is_struck() => panic!("{violation}"),
                     // What is there is known to the store and not to the ledger.
                     Err(_) => return,
@@ -226,7 +236,10 @@ impl Life {
             match how % 4 {
                 0 => self.disk.write_file(image, b""),
                 1 => drop(self.disk.truncate(image, how.into())),
-                2 => drop(self.disk.flip_bit(image, how.into(), 3)),
+                2 => {
+                    self.has_flipped = true;
+                    drop(self.disk.flip_bit(image, how.into(), 3));
+                }
                 _ => {}
             }
         }
@@ -237,7 +250,23 @@ impl Life {
         let Some(store) = &self.store else { return };
         match Shown::by(store) {
             Ok(shown) => drop(self.ledger.compare(&shown).unwrap_or_else(|v| panic!("{v}"))),
-            Err(violation) => assert!(self.is_struck(), "{violation}"),
+            Err(violation) => {
+                assert!(self.is_struck() || self.is_about_an_image(&violation), "{violation}");
+            }
+        }
+    }
+
+    /// Whether a reader refused an image that was damaged.
+    fn is_about_an_image(&self, violation: &Violation) -> bool {
+        self.has_flipped && violation.to_string().contains("index image")
+    }
+
+    /// Does as the error says: deletes the images.
+    fn mend_images(&mut self) {
+        if std::mem::take(&mut self.has_flipped) {
+            for name in self.disk.file_names().iter().filter(|name| name.ends_with(".idx")) {
+                self.disk.remove(name).ok();
+            }
         }
     }
 }
