@@ -131,7 +131,8 @@ compares with one.";
 const W5: &str = "\
 Reading a log of single events from 1,000 streams, with one more stream of 1,000 events scattered \
 over all of it, and a log of batches as in W1. Every frame's checksums are verified each time, but \
-for the rows `checked once`: there once since opening (`ReadMode::MapCheckedOnce`). `views` are borrowed from where the events lie (`Events::visit`), `owned` events come from the iterator. \
+for the rows `checked once`: there once since opening (`ReadMode::MapCheckedOnce`). `views` are \
+borrowed from where the events lie (`Events::visit`), `owned` events come from the iterator. \
 `cold` is the first reading after opening, with the log's files dropped from this machine's page \
 cache; what opening itself reads, and what a host below this machine caches, stays warm. At the \
 end: 16 threads of W2 alone and with four readers beside them.";
