@@ -15,8 +15,8 @@ use std::{
 };
 
 use annals::{
-    Annals, Append, AppendError, EventId, NewEvent, Options, Position, ReadError, StreamId,
-    StreamQuery, SyncPolicy,
+    Annals, Append, AppendError, Conflicts, EventId, ExpectedVersion, NewEvent, Options, Position,
+    ReadError, StreamId, StreamQuery, StreamVersion, SyncPolicy,
 };
 
 fn append(stream: &str, payload_bytes: usize) -> Append {
@@ -131,5 +131,26 @@ fn an_id_that_is_used_for_something_else_is_refused() {
     for other in [with_id("order-2", "Placed"), with_id("order-1", "Paid")] {
         let error = annals.append(&other).wait().unwrap_err();
         assert!(matches!(error, AppendError::IdInUse { .. }), "{error}");
+    }
+}
+
+/// An append that expected the same of a stream twice was told of its conflict twice, if nobody knew
+/// the stream yet. Proves G10.
+#[test]
+fn a_conflict_is_told_once_for_each_stream() {
+    let annals = Annals::in_memory().unwrap();
+    let [a, b] = ["a", "b"].map(|name| StreamId::new(name).unwrap());
+    for _ in 0..2 {
+        let mut expecting = append("a", 1);
+        for stream in [&b, &a, &b, &a, &b] {
+            expecting =
+                expecting.expect(stream.clone(), ExpectedVersion::Exactly(StreamVersion::new(9)));
+        }
+        let error = annals.append(&expecting).wait().unwrap_err();
+        let AppendError::Conflict(Conflicts(conflicts)) = error else { panic!("{error}") };
+        let streams: Vec<_> = conflicts.iter().map(|conflict| conflict.stream.clone()).collect();
+        assert_eq!(streams, [b.clone(), a.clone()]);
+        // Now one of them is known.
+        annals.append(&append("b", 1)).wait().unwrap();
     }
 }

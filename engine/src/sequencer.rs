@@ -116,9 +116,15 @@ impl<'a> Draft<'a> {
             expected.push((number, at));
         }
         if expected.len() > 1 {
-            // The same stream twice says the same twice: one conflict is enough.
-            expected.sort_unstable();
-            expected.dedup_by(|(later, _), (first, _)| later.is_some() && later == first);
+            // The same stream twice says the same twice: one conflict is enough. One that nobody
+            // knows has no number yet.
+            let name = |at: usize| append.expectations.get(at).map(|(id, _)| id.as_str());
+            expected.sort_unstable_by(|(one, at), (other, there)| {
+                one.cmp(other).then_with(|| name(*at).cmp(&name(*there))).then(at.cmp(there))
+            });
+            expected.dedup_by(|(one, at), (other, there)| {
+                one == other && (one.is_some() || name(*at) == name(*there))
+            });
             expected.sort_unstable_by_key(|(_, at)| *at);
         }
         let body_checksum = body_checksum(buffers.encoder.body());

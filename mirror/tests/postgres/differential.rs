@@ -64,8 +64,6 @@ fn told<E: std::fmt::Debug>(
         Ok(Committed { first, last, versions, .. }) => format!("{first} to {last}, {versions:?}"),
         Err(AppendFailure::Conflict { mut conflicts, position }) => {
             conflicts.sort_by(|a, b| a.stream.cmp(&b.stream));
-            // Who names a stream twice may hear of it twice.
-            conflicts.dedup();
             format!("at {position}: {conflicts:?}")
         }
         Err(AppendFailure::Store(error)) => refused(error),
