@@ -366,8 +366,9 @@ pub(crate) fn run_flusher(shared: &Shared) {
     loop {
         let led = shared.flusher.wanted.swap(false, Ordering::AcqRel) && shared.lead_on();
         if led {
-            // More may have gathered meanwhile.
-            shared.flusher.wanted.store(true, Ordering::Release);
+            // More may have gathered meanwhile. Not a store: it would hide the swap of who wants
+            // the flusher to stop, and with it that it is to stop.
+            shared.flusher.wanted.swap(true, Ordering::AcqRel);
         } else if shared.flusher.stopping.load(Ordering::Acquire) {
             return;
         }

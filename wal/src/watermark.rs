@@ -65,10 +65,12 @@ impl Watermark {
 
     /// Whether the group ended, well or not.
     pub(crate) fn outcome(&self, group: u64) -> Option<Result<(), Failure>> {
+        // Before the group: who sees a failure sees every group that ended well before it.
+        let failure = self.failure.get();
         if self.group.load(SeqCst) >= group {
             return Some(Ok(()));
         }
-        self.failure.get().map(|failure| Err(failure.clone()))
+        failure.map(|failure| Err(failure.clone()))
     }
 
     fn slot(&self, group: u64) -> &Slot {
