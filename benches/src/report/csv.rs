@@ -133,7 +133,7 @@ mod tests {
         let commas = |text: &str| -> Vec<usize> {
             text.lines().map(|line| line.matches(',').count()).collect()
         };
-        assert_eq!(commas(&results_csv(std::slice::from_ref(&row))), [19, 19]);
+        assert_eq!(commas(&results_csv(std::slice::from_ref(&row))), [20, 20]);
         assert_eq!(runs_csv(&[row]).lines().nth(2), Some("W2,one,2,commits/s,2.5,3,"));
     }
 }
