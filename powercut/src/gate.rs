@@ -67,9 +67,9 @@ pub(crate) const SUBSETS: u64 = 4;
 /// Where it ends early: more broken promises tell no more.
 const FINDINGS_MAX: usize = 5;
 
-/// States that a filesystem does not outlive untorn, in hundredths of all. More would be a mistake
-/// of the recorder.
-const NOT_TORN_PERCENT_MAX: u64 = 10;
+/// States that a filesystem does not outlive torn, in hundredths of all: those of xfs were 4 to 8 in
+/// five runs. Many more would be a mistake of the recorder.
+const NOT_TORN_PERCENT_MAX: u64 = 20;
 
 impl Gate {
     /// Goes through everything; what is wrong is in the report.
