@@ -45,7 +45,7 @@ impl Lag {
 /// use annals_engine::Annals;
 /// use annals_postgres::{Mirror, Role, Settings, init};
 ///
-/// let annals = Annals::open("log".as_ref())?;
+/// let annals = Annals::open("log")?;
 /// let settings = Settings::parse("postgresql://mirror@localhost/reports")?;
 /// init(&settings, Role::Mirror { log: Mirror::log_id(&annals) })?;
 /// let mirror = Mirror::start(&annals, settings)?;
