@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use annals::{Annals, AppendError, Delivery, Directory, LogQuery, OpenError, Position, ReadError};
 use annals_sim::{CrashPlan, Fault, Fill, SimDisk, Times};
 use common::{
-    Ledger, Violation, open, survive,
+    Ledger, Violation, open, survive, torn,
     workload::{in_parallel, is_thorough},
 };
 
@@ -162,21 +162,6 @@ fn segments_without_images(variant: u64) -> (SimDisk, Ledger) {
     }
     disk.sync().unwrap();
     (disk, ledger)
-}
-
-/// What a power cut left of a log whose last group is torn.
-fn torn(variant: u64) -> (SimDisk, Ledger) {
-    let (disk, mut ledger) = nothing(0);
-    let store = open(&disk, 0).unwrap();
-    for len in [20, 30, 40] {
-        ledger.append(&store, &[("a", len)]).unwrap();
-    }
-    let started: Vec<_> = (0..3).map(|_| ledger.start(&store, &[("a", 600)])).collect();
-    disk.fail_at(disk.calls() + 2, Fault::EIO, Times::Forever);
-    for started in started {
-        ledger.finish(started).unwrap_err();
-    }
-    (disk.crash(CrashPlan::seeded(variant)), ledger)
 }
 
 /// The same after another power cut, while it recovered.

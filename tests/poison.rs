@@ -20,7 +20,7 @@ use annals::{
     ReadError, StreamVersion, Threads,
 };
 use annals_sim::{CrashPlan, Fault, Fill, SimDisk, SimEnvironment, Times};
-use common::{Fate, Ledger, Shown, Violation, numbered, open, stream, survive};
+use common::{Fate, Ledger, Shown, Violation, numbered, open, stream, survive, torn};
 
 /// What one call of a workload meets.
 #[derive(Debug, Clone, Copy)]
@@ -224,22 +224,6 @@ fn every_call_can_fail_with_every_error() {
         }
     }
     println!("{count} blows");
-}
-
-/// A disk as a power cut leaves it whose log ends in a group of three commits of the same length,
-/// of which only some sectors survived.
-fn torn(seed: u64) -> (SimDisk, Ledger) {
-    let (disk, mut ledger) = (SimDisk::new(), Ledger::default());
-    let store = open(&disk, 0).unwrap();
-    for len in [20, 30, 40] {
-        ledger.append(&store, &[("a", len)]).unwrap();
-    }
-    let started: Vec<_> = (0..3).map(|_| ledger.start(&store, &[("a", 600)])).collect();
-    disk.fail_at(disk.calls() + 2, Fault::EIO, Times::Forever);
-    for started in started {
-        ledger.finish(started).unwrap_err();
-    }
-    (disk.crash(CrashPlan::seeded(seed)), ledger)
 }
 
 /// G3 (recovery is repeatable): whichever call of a recovery fails, the next attempt in the same

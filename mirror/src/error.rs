@@ -69,6 +69,17 @@ impl fmt::Display for Failure {
         if let Some(said) = self.0.as_db_error() {
             return write!(f, "{} ({})", said.message(), said.code().code());
         }
+        Chain(&*self.0).fmt(f)
+    }
+}
+
+impl Error for Failure {}
+
+/// An error with what is behind it.
+pub(crate) struct Chain<'a>(pub(crate) &'a dyn Error);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut source = self.0.source();
         while let Some(error) = source {
@@ -78,8 +89,6 @@ impl fmt::Display for Failure {
         Ok(())
     }
 }
-
-impl Error for Failure {}
 
 /// Why there is no connection to use.
 #[derive(Debug, Clone, thiserror::Error)]

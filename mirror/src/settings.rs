@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use tokio_postgres::config::{Host, SslMode};
 
-use crate::error::ConnectError;
+use crate::error::{Chain, ConnectError};
 
 /// Whether connections are encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,21 +189,6 @@ impl Pieces {
             base.to_owned() + &kept
         };
         Self { rest, mode, authorities }
-    }
-}
-
-/// An error with what is behind it.
-pub(crate) struct Chain<'a>(pub(crate) &'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }
 

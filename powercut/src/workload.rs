@@ -55,6 +55,22 @@ const PLAIN: Workload = Workload {
     has_neighbours: false,
 };
 
+const INTERVAL: Workload = Workload {
+    name: "interval",
+    about: "acknowledged before it is synced: a power cut may take the end, and no more; written \
+                through the mapping",
+    rounds: 2,
+    callers: 2,
+    appends: 25,
+    streams: 3,
+    events_max: 3,
+    payload_bytes_max: 900,
+    segment_bytes: 16 << 10,
+    sync_policy: SyncPolicy::Interval(Duration::from_millis(5)),
+    threads: Threads::Background,
+    ..PLAIN
+};
+
 /// All of them.
 pub(crate) const ALL: [Workload; 12] = [
     PLAIN,
@@ -157,35 +173,12 @@ pub(crate) const ALL: [Workload; 12] = [
         has_neighbours: true,
         ..PLAIN
     },
-    Workload {
-        name: "interval",
-        about: "acknowledged before it is synced: a power cut may take the end, and no more; written \
-                through the mapping",
-        rounds: 2,
-        callers: 2,
-        appends: 25,
-        streams: 3,
-        events_max: 3,
-        payload_bytes_max: 900,
-        segment_bytes: 16 << 10,
-        sync_policy: SyncPolicy::Interval(Duration::from_millis(5)),
-        threads: Threads::Background,
-        ..PLAIN
-    },
+    INTERVAL,
     Workload {
         name: "interval-pread",
         about: "the same, written with `pwrite`",
-        rounds: 2,
-        callers: 2,
-        appends: 25,
-        streams: 3,
-        events_max: 3,
-        payload_bytes_max: 900,
-        segment_bytes: 16 << 10,
-        sync_policy: SyncPolicy::Interval(Duration::from_millis(5)),
         read_mode: ReadMode::Pread,
-        threads: Threads::Background,
-        ..PLAIN
+        ..INTERVAL
     },
 ];
 

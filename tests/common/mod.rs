@@ -13,7 +13,7 @@ use annals::{
     Annals, Append, AppendError, Committed, EventId, LogQuery, NewEvent, OpenError, Options,
     Pending, Position, ReadError, RecordedEvent, StreamId, StreamQuery, Threads,
 };
-use annals_sim::{CrashPlan, SimDisk, SimEnvironment};
+use annals_sim::{CrashPlan, Fault, SimDisk, SimEnvironment, Times};
 
 /// The smallest segment: a header's page and as much for frames.
 pub(crate) const SEGMENT_BYTES: u64 = 8 << 10;
@@ -325,4 +325,20 @@ pub(crate) fn survive(disk: &SimDisk, ledger: &mut Ledger, seed: u64) -> Result<
     drop(store);
     let store = open(disk, seed + 1).map_err(Violation::NotOpened)?;
     ledger.check(&store)
+}
+
+/// A disk as a power cut leaves it whose log ends in a group of three commits of the same length,
+/// of which only some sectors survived.
+pub(crate) fn torn(seed: u64) -> (SimDisk, Ledger) {
+    let (disk, mut ledger) = (SimDisk::new(), Ledger::default());
+    let store = open(&disk, 0).unwrap();
+    for len in [20, 30, 40] {
+        ledger.append(&store, &[("a", len)]).unwrap();
+    }
+    let started: Vec<_> = (0..3).map(|_| ledger.start(&store, &[("a", 600)])).collect();
+    disk.fail_at(disk.calls() + 2, Fault::EIO, Times::Forever);
+    for started in started {
+        ledger.finish(started).unwrap_err();
+    }
+    (disk.crash(CrashPlan::seeded(seed)), ledger)
 }
