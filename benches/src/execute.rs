@@ -37,12 +37,7 @@ pub fn execute(arguments: Arguments) -> Result<(), BenchError> {
 }
 
 fn execute_run(run: &Run) -> Result<(), BenchError> {
-    let interrupt = Interrupt::listen()?;
-    let scratch = Scratch::new(&run.place.dir, &interrupt)?;
-    let record = run.place.record.as_ref();
-    let record = record.map(|parent| Record::begin(parent, &interrupt)).transpose()?;
-    let progress = Progress::new();
-    let machine = introduce(&run.place, &scratch, &progress)?;
+    let Begun { scratch, record, progress, machine } = begin(&run.place)?;
     let (plan, mut rows) = (run.plan(), Vec::new());
     for workload in run.workloads() {
         let of = measure(workload, &plan, &scratch, &progress)?;
@@ -83,12 +78,7 @@ fn measure(
 }
 
 fn execute_soak(arguments: &Soak) -> Result<(), BenchError> {
-    let interrupt = Interrupt::listen()?;
-    let scratch = Scratch::new(&arguments.place.dir, &interrupt)?;
-    let record = arguments.place.record.as_ref();
-    let record = record.map(|parent| Record::begin(parent, &interrupt)).transpose()?;
-    let progress = Progress::new();
-    let machine = introduce(&arguments.place, &scratch, &progress)?;
+    let Begun { scratch, record, progress, machine } = begin(&arguments.place)?;
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
     let soak = soak::run(length, &scratch, &progress)?;
     progress.end();
@@ -103,12 +93,7 @@ fn execute_soak(arguments: &Soak) -> Result<(), BenchError> {
 }
 
 fn execute_disk(arguments: &Disk) -> Result<(), BenchError> {
-    let interrupt = Interrupt::listen()?;
-    let scratch = Scratch::new(&arguments.place.dir, &interrupt)?;
-    let record = arguments.place.record.as_ref();
-    let record = record.map(|parent| Record::begin(parent, &interrupt)).transpose()?;
-    let progress = Progress::new();
-    let machine = introduce(&arguments.place, &scratch, &progress)?;
+    let Begun { scratch, record, progress, machine } = begin(&arguments.place)?;
     let (plan, mut rows) = (arguments.plan(), Vec::new());
     for part in arguments.parts() {
         let of = disk::run(part, &plan, &scratch, &progress)?;
@@ -124,14 +109,27 @@ fn execute_disk(arguments: &Disk) -> Result<(), BenchError> {
     finish(record, &format!("{}-disk", machine.record_name()), &[])
 }
 
-/// Says where it is measured, after memory was touched there.
-fn introduce(place: &Place, scratch: &Scratch, progress: &Progress) -> Result<Machine, BenchError> {
+/// What every run has: where it measures, what it records, what it shows, and on which machine.
+struct Begun {
+    scratch: Scratch,
+    record: Option<Record>,
+    progress: Progress,
+    machine: Machine,
+}
+
+/// Begins a run: touches memory, and says where it is measured.
+fn begin(place: &Place) -> Result<Begun, BenchError> {
+    let interrupt = Interrupt::listen()?;
+    let scratch = Scratch::new(&place.dir, &interrupt)?;
+    let record = place.record.as_ref();
+    let record = record.map(|parent| Record::begin(parent, &interrupt)).transpose()?;
+    let progress = Progress::new();
     let mut machine = Machine::look(&place.dir);
-    machine.memory_touched = memory::touch(place.touch, scratch, progress)?;
+    machine.memory_touched = memory::touch(place.touch, &scratch, &progress)?;
     for (name, value) in machine.lines() {
         progress.print(&format!("{name:<20} {value}"));
     }
-    Ok(machine)
+    Ok(Begun { scratch, record, progress, machine })
 }
 
 /// Adds the plots, and gives the record its name.
