@@ -17,18 +17,20 @@ use std::{
 const LAYERS: &[(&str, &str, &str)] = &[
     // What keeps promises may ask whether a bug is planted.
     ("planted", "", ""),
+    // What waits and locks takes what it does so with from here, so that models can own it.
+    ("sync", "", "atomic-wait crossbeam-channel loom parking_lot shuttle"),
     ("event", "", "serde smallvec thiserror"),
     (
         "wal",
-        "planted",
-        "atomic-wait crc32fast crossbeam-channel event-listener getrandom memmap2 metrics \
+        "planted sync",
+        "crc32fast event-listener getrandom memmap2 metrics \
          parking_lot rustix tempfile thiserror tracing",
     ),
-    ("index", "event planted", "crc32fast foldhash hashbrown parking_lot"),
-    ("engine", "event index planted wal", "parking_lot smallvec thiserror tracing"),
+    ("index", "event planted sync", "crc32fast foldhash hashbrown"),
+    ("engine", "event index planted sync wal", "smallvec thiserror tracing"),
     (
         "executor",
-        "event derive planted",
+        "event derive planted sync",
         "bincode foldhash hashbrown metrics parking_lot postcard quick_cache rmp-serde serde \
          serde_json sha2 smallvec thiserror tracing",
     ),

@@ -1,15 +1,16 @@
 //! What all handles of one store share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::SeqCst},
-};
+use std::sync::Arc;
 
 use annals_event::Position;
 use annals_index::{Head, Index, StreamNumber};
 use annals_planted::{Bug, planted};
+use annals_sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering::SeqCst},
+    looks,
+};
 use annals_wal::{Log, LogOptions};
-use parking_lot::{Mutex, MutexGuard};
 
 /// How often a thread looks for the sequencer before it gives up its core.
 const SPINS: u32 = 200;
@@ -44,7 +45,7 @@ impl Inner {
     /// The sequencer, when nobody else has it. It is held for about a hundred nanoseconds: to spin
     /// that long is cheaper than to yield the core, which the lock itself would do earlier.
     pub(crate) fn sequencer(&self) -> MutexGuard<'_, Sequencer> {
-        for _ in 0..SPINS {
+        for _ in 0..looks(SPINS) {
             if let Some(sequencer) = self.sequencer.try_lock() {
                 return sequencer;
             }

@@ -4,8 +4,9 @@ use std::{
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
-    thread::{self, Thread},
 };
+
+use annals_sync::thread::{self, Thread};
 
 struct Unpark(Thread);
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use annals_event::{ReadFrom, StreamId};
-use parking_lot::Mutex;
+use annals_sync::Mutex;
 use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, Weighter, unsync};
 use smallvec::SmallVec;
 

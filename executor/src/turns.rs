@@ -15,17 +15,18 @@ use std::{
     hint,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Waker},
-    thread::{self, Thread},
 };
 
 use annals_planted::{Bug, planted};
+use annals_sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+    looks,
+    thread::{self, Thread},
+};
 use hashbrown::{HashTable, hash_table::Entry};
-use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 /// Hashes of streams, each once.
@@ -145,7 +146,7 @@ impl Turn {
     /// Blocks until the turn has come.
     pub(crate) fn wait(mut self) -> Self {
         let Some(waiter) = self.waiter.take() else { return self };
-        for _ in 0..LOOKS_MAX {
+        for _ in 0..looks(LOOKS_MAX) {
             if waiter.has_come() {
                 return self;
             }

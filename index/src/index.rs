@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use annals_event::{EventId, Position, StreamId, StreamVersion};
 use annals_planted::{Bug, planted};
-use parking_lot::{RwLock, RwLockWriteGuard};
+use annals_sync::{RwLock, RwLockWriteGuard};
 
 use crate::{
     image::Image,

@@ -3,9 +3,9 @@
 use std::hash::BuildHasher;
 
 use annals_event::StreamId;
+use annals_sync::RwLock;
 use foldhash::{SharedSeed, quality::SeedableRandomState};
 use hashbrown::HashTable;
-use parking_lot::RwLock;
 
 /// A stream, in this process: dense, from 0. Not in any file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

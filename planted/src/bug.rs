@@ -124,6 +124,16 @@ bugs! {
     StateKeptAfterFailure = "state-kept-after-failure",
 
     // Waiting.
+    /// Who waits for a group does not look again after saying so.
+    NoSecondLook = "no-second-look",
+    /// Who wants to be woken looks before saying so.
+    RegisteredTooLate = "registered-too-late",
+    /// A group ends before its records may be seen.
+    GroupBeforeRecord = "group-before-record",
+    /// The flusher does not hear that it is to go on.
+    TakeOverLost = "take-over-lost",
+    /// The flusher does not look again after it has stopped to lead.
+    NoLookAfterLeading = "no-look-after-leading",
     /// Whoever ends a turn does not hand over.
     TurnNotReleased = "turn-not-released",
     /// A turn comes when one of its streams is free.

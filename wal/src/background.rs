@@ -3,11 +3,9 @@
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
-    thread,
 };
 
-use crossbeam_channel::Sender;
-use parking_lot::Mutex;
+use annals_sync::{Mutex, Sender, thread};
 
 use crate::environment::Threads;
 
@@ -26,7 +24,7 @@ impl Background {
     pub(crate) fn start(name: &str, threads: Threads) -> io::Result<Self> {
         let (mut jobs, mut thread) = (None, None);
         if threads == Threads::Background {
-            let (sender, receiver) = crossbeam_channel::unbounded::<Job>();
+            let (sender, receiver) = annals_sync::unbounded::<Job>();
             let run = move || {
                 for job in receiver {
                     // A job that panics must not take those behind it along.

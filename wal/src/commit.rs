@@ -10,18 +10,14 @@
 //! The order of locks: `writer`, then `tail`, then `segments`. The first failure poisons: nothing
 //! is published after it.
 
-use std::{
-    io,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering, Ordering::SeqCst},
-    },
-    thread::{self, Thread},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use annals_planted::{Bug, planted};
-use parking_lot::{Mutex, RwLock};
+use annals_sync::{
+    Mutex, RwLock,
+    atomic::{Ordering, Ordering::SeqCst},
+    thread,
+};
 
 use crate::{
     address::Address,
@@ -29,6 +25,7 @@ use crate::{
     checked::CheckedFrames,
     environment::Threads,
     error::Failure,
+    flusher::Flusher,
     num::to_u64,
     observe::{self, Meters},
     options::{LogOptions, SyncPolicy},
@@ -163,7 +160,8 @@ impl Shared {
             self.flusher.leads.store(false, SeqCst);
             // Who waits because this thread was leading has a frame here.
             let gathers = !self.tail.lock().gathering.is_empty();
-            if !gathers || self.watermark.failure().is_some() {
+            let is_over = !gathers || planted(Bug::NoLookAfterLeading);
+            if is_over || self.watermark.failure().is_some() {
                 return led;
             }
             if self.options.sync_policy != SyncPolicy::Always {
@@ -319,42 +317,6 @@ impl Drop for PoisonOnPanic<'_> {
             self.0.watermark.fail(Failure { action: "write to", file, source });
             self.0.watermark.wake(None);
         }
-    }
-}
-
-/// How the flusher is told to work and to stop.
-#[derive(Debug, Default)]
-pub(crate) struct Flusher {
-    wanted: AtomicBool,
-    /// Whether it writes groups until there is none: nobody else does meanwhile.
-    leads: AtomicBool,
-    stopping: AtomicBool,
-    thread: OnceLock<Thread>,
-}
-
-impl Flusher {
-    /// Has the flusher write what gathers. If one of those who wait did, callers would fall into
-    /// two halves that take turns, one gathering while the other is written. The flusher first
-    /// wakes all whose group ended, and finds most of them back when it takes the next one.
-    fn lead(&self) {
-        if !self.leads.swap(true, SeqCst) {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        // AcqRel pairs with the swap in `run`: the flusher sees the frames of who woke it.
-        if !self.wanted.swap(true, Ordering::AcqRel)
-            && let Some(thread) = self.thread.get()
-        {
-            thread.unpark();
-        }
-    }
-
-    pub(crate) fn stop(&self) {
-        // Release pairs with the Acquire in `run`.
-        self.stopping.store(true, Ordering::Release);
-        self.wake();
     }
 }
 

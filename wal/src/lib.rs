@@ -10,6 +10,7 @@ mod commit;
 mod disk;
 mod environment;
 mod error;
+mod flusher;
 mod format;
 mod frame;
 mod inspect;
@@ -20,6 +21,8 @@ mod map;
 mod memory;
 mod mend;
 mod mended;
+#[cfg(all(test, annals_loom))]
+mod models;
 mod naming;
 mod num;
 mod observe;

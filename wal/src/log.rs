@@ -6,12 +6,11 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
 };
 
 use annals_planted::{Bug, planted};
+use annals_sync::{Mutex, thread};
 use event_listener::{EventListener, IntoNotification, Listener};
-use parking_lot::Mutex;
 
 use crate::{
     address::Address,

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use parking_lot::{Condvar, Mutex};
+use annals_sync::{Condvar, Mutex};
 
 use crate::{
     access::Access,

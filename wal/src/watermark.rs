@@ -6,15 +6,16 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        OnceLock,
-        atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
-    },
+    sync::OnceLock,
     task::Waker,
 };
 
+use annals_planted::{Bug, planted};
+use annals_sync::{
+    Mutex, WakeWord,
+    atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
+};
 use event_listener::Event;
-use parking_lot::Mutex;
 
 use crate::error::Failure;
 
@@ -35,7 +36,7 @@ pub(crate) struct Watermark {
 #[derive(Debug, Default)]
 struct Slot {
     /// Changes when a group of this parity ends.
-    word: AtomicU32,
+    word: WakeWord,
     /// How many threads wait for the word to change.
     threads: AtomicU32,
     wakers: Mutex<Vec<Waker>>,
@@ -80,6 +81,9 @@ impl Watermark {
 
     /// Ends a group: its records may be seen. Its waiters go on with [`Watermark::wake`].
     pub(crate) fn publish(&self, group: u64, record: u64) {
+        if planted(Bug::GroupBeforeRecord) {
+            self.group.store(group, SeqCst);
+        }
         self.record.store(record, SeqCst);
         self.group.store(group, SeqCst);
     }
@@ -119,10 +123,11 @@ impl Watermark {
                 continue;
             }
             slot.threads.fetch_add(1, SeqCst);
-            let seen = slot.word.load(SeqCst);
+            let seen = slot.word.get();
             // Again, now that whoever ends a group or stops leading sees this thread.
-            if self.outcome(group).is_none() && !lead() {
-                atomic_wait::wait(&slot.word, seen);
+            let is_to_sleep = self.outcome(group).is_none() && !lead();
+            if is_to_sleep || planted(Bug::NoSecondLook) {
+                slot.word.wait(seen);
             }
             slot.threads.fetch_sub(1, SeqCst);
         }
@@ -130,8 +135,9 @@ impl Watermark {
 
     /// Has the waker woken when the group ends; says if it has ended already.
     pub(crate) fn register(&self, group: u64, waker: &Waker) -> Option<Result<(), Failure>> {
+        let too_early = planted(Bug::RegisteredTooLate).then(|| self.outcome(group));
         let mut wakers = self.slot(group).wakers.lock();
-        let outcome = self.outcome(group);
+        let outcome = too_early.unwrap_or_else(|| self.outcome(group));
         // A task that is polled again and again is still woken once.
         if outcome.is_none() && wakers.last().is_none_or(|last| !last.will_wake(waker)) {
             wakers.push(waker.clone());
@@ -142,9 +148,9 @@ impl Watermark {
 
 impl Slot {
     fn wake_all(&self) {
-        self.word.fetch_add(1, SeqCst);
+        self.word.change();
         if self.threads.load(SeqCst) > 0 {
-            atomic_wait::wake_all(&raw const self.word);
+            self.word.wake_all();
         }
         let wakers = std::mem::take(&mut *self.wakers.lock());
         for waker in wakers {
