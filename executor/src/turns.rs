@@ -193,7 +193,7 @@ impl Future for &mut Turn {
         if !waiter.has_come() {
             *waiter.sleeper.lock() = Some(Sleeper::Task(context.waker().clone()));
             // Again, now that whoever hands over sees the waker.
-            if !waiter.has_come() {
+            if !waiter.has_come() || planted(Bug::TurnAskedOnce) {
                 return Poll::Pending;
             }
         }

@@ -132,6 +132,8 @@ bugs! {
     GroupBeforeRecord = "group-before-record",
     /// The flusher does not hear that it is to go on.
     TakeOverLost = "take-over-lost",
+    /// A command that waits for its turn does not look again after saying so.
+    TurnAskedOnce = "turn-asked-once",
     /// The flusher does not look again after it has stopped to lead.
     NoLookAfterLeading = "no-look-after-leading",
     /// Whoever ends a turn does not hand over.

@@ -1,0 +1,100 @@
+//! The whole store under a scheduler that chooses at random who goes on, at each lock and each
+//! atomic: callers append by hand and through an executor, and what they are told must be strictly
+//! serializable in every schedule. Whoever waits for ever is a deadlock, and an error.
+//!
+//! ```sh
+//! RUSTFLAGS="--cfg annals_shuttle" cargo test -p annals --test schedules
+//! ```
+//!
+//! A schedule that fails is printed, and can be replayed with `shuttle::replay`.
+#![cfg(annals_shuttle)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    reason = "a test"
+)]
+
+#[path = "common/callers.rs"]
+mod callers;
+#[path = "common/history.rs"]
+mod history;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use annals::{Annals, Executor, Options};
+use annals_sim::{CrashPlan, Fault, SimDisk, SimEnvironment, Times};
+use callers::{Act, Scene, Wish, by_command, by_hand, call};
+use shuttle::{
+    Config, Runner,
+    scheduler::{PctScheduler, RandomScheduler, Scheduler},
+    thread,
+};
+
+/// How many schedules each test goes through with each scheduler.
+const SCHEDULES: usize = 25_000;
+
+fn open(disk: &SimDisk) -> Annals {
+    let environment = Arc::new(SimEnvironment::new(1));
+    let options = Options::new().segment_bytes(8 << 10).environment(environment);
+    options.open_on(Arc::new(disk.clone())).unwrap()
+}
+
+/// Three callers over two streams: one by hand, two as commands of one executor.
+fn call_all(disk: &SimDisk, seed: u64) {
+    let (scene, store) = (Scene::new(2), open(disk));
+    let executor = Executor::new(store.clone()).attempts_max(1);
+    thread::scope(|scope| {
+        for caller in 0..3 {
+            let (scene, store, executor) = (&scene, &store, &executor);
+            scope.spawn(move || {
+                let hand = |wish: &Wish| by_hand(scene, store, wish);
+                let command = |wish: &Wish| by_command(scene, executor, wish);
+                let act: &Act<'_> = if caller == 0 { &hand } else { &command };
+                call(scene, 3 * seed + caller, 2, act);
+            });
+        }
+    });
+    // On a dead disk that fails; what was told must be there when the disk is well again.
+    store.close().ok();
+    drop((executor, store));
+    scene.check(&open(&disk.crash(CrashPlan::everything())));
+}
+
+/// Runs a model under two schedulers: one that is fair, and one that lets a thread wait for long.
+fn in_many_schedules(model: impl Fn(u64) + Send + Sync + 'static) {
+    let model = Arc::new(model);
+    let schedulers: [Box<dyn Scheduler + Send>; 2] =
+        [Box::new(RandomScheduler::new(SCHEDULES)), Box::new(PctScheduler::new(3, SCHEDULES))];
+    for scheduler in schedulers {
+        let (model, seed) = (model.clone(), AtomicU64::new(0));
+        let runner = Runner::new(scheduler, Config::new());
+        // Relaxed: only another number each time.
+        let run = runner.run(move || model(seed.fetch_add(1, Ordering::Relaxed)));
+        assert_eq!(run, SCHEDULES);
+    }
+}
+
+/// G10, G21 (serializable, without deadlock): whatever the schedule.
+#[test]
+fn callers_are_strictly_serializable_in_every_schedule() {
+    in_many_schedules(|seed| call_all(&SimDisk::new(), seed));
+}
+
+/// G4, G10 (failure poisons): the disk dies at some call: everyone hears of it, nobody waits for ever.
+#[test]
+fn nobody_waits_for_a_dead_disk_in_any_schedule() {
+    in_many_schedules(|seed| {
+        let disk = SimDisk::new();
+        let calls = {
+            drop(open(&disk));
+            disk.calls()
+        };
+        disk.fail_at(calls + 14 + seed % 20, Fault::EIO, Times::Forever);
+        call_all(&disk, seed);
+    });
+}
