@@ -17,7 +17,8 @@ use std::{
 use annals_sync::thread::{self, Builder, Thread};
 
 use crate::{
-    commit::{Helpers, Shared, run_flusher},
+    background::Helpers,
+    commit::{Shared, run_flusher},
     environment::Threads,
     error::Failure,
     format::{Header, body_checksum},
