@@ -28,7 +28,7 @@ use std::sync::{
 
 use annals::{Annals, Executor, Options};
 use annals_sim::{CrashPlan, Fault, SimDisk, SimEnvironment, Times};
-use callers::{Act, Scene, Wish, by_command, by_hand, call};
+use callers::{Scene, Wish, at_once, by_command, by_hand, call};
 use shuttle::{
     Config, Runner,
     scheduler::{PctScheduler, RandomScheduler, Scheduler},
@@ -44,7 +44,8 @@ fn open(disk: &SimDisk) -> Annals {
     options.open_on(Arc::new(disk.clone())).unwrap()
 }
 
-/// Three callers over two streams: one by hand, two as commands of one executor.
+/// Three callers over two streams: one by hand, two as commands of one executor, of which one has
+/// them in flight together.
 fn call_all(disk: &SimDisk, seed: u64) {
     let (scene, store) = (Scene::new(2), open(disk));
     let executor = Executor::new(store.clone()).attempts_max(1);
@@ -54,8 +55,12 @@ fn call_all(disk: &SimDisk, seed: u64) {
             scope.spawn(move || {
                 let hand = |wish: &Wish| by_hand(scene, store, wish);
                 let command = |wish: &Wish| by_command(scene, executor, wish);
-                let act: &Act<'_> = if caller == 0 { &hand } else { &command };
-                call(scene, 3 * seed + caller, 2, act);
+                let seed = 3 * seed + caller;
+                match caller {
+                    0 => call(scene, seed, 2, &hand),
+                    1 => call(scene, seed, 2, &command),
+                    _ => at_once(scene, executor, seed, 2),
+                }
             });
         }
     });

@@ -3,14 +3,14 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Wake, Waker},
 };
 
-use parking_lot::Mutex;
+use annals_sync::{
+    Mutex,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Whoever waits for all.
 #[derive(Default)]

@@ -6,6 +6,8 @@
 
 mod image;
 mod index;
+#[cfg(all(test, annals_loom))]
+mod models;
 mod names;
 mod pieces;
 mod places;

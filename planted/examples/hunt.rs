@@ -46,7 +46,7 @@ const LONG: Duration = Duration::from_mins(15);
 /// flags, and what is compiled.
 const BUILDS: [(&str, &[&str]); 3] = [
     ("", &["-pannals", "-pannals-executor", "-pannals-index", "-pannals-wal"]),
-    ("--cfg annals_loom", &["--lib", "-pannals-wal"]),
+    ("--cfg annals_loom", &["--lib", "-pannals-wal", "-pannals-index"]),
     ("--cfg annals_shuttle", &["--test=schedules", "-pannals"]),
 ];
 

@@ -124,6 +124,10 @@ bugs! {
     StateKeptAfterFailure = "state-kept-after-failure",
 
     // Waiting.
+    /// A reader takes a segment that ended while it read for one without events.
+    EndedMeanwhile = "ended-meanwhile",
+    /// Who gives a stream a number does not look again whether it has one.
+    NumberedTwice = "numbered-twice",
     /// Who waits for a group does not look again after saying so.
     NoSecondLook = "no-second-look",
     /// Who wants to be woken looks before saying so.

@@ -202,6 +202,9 @@ impl StreamState for Count {
     }
 }
 
+/// What a command comes to.
+type Outcome = Result<Executed, ExecuteError<(), AppendError>>;
+
 /// The same wish as a command.
 struct Fulfil<'a> {
     scene: &'a Scene,
@@ -252,26 +255,53 @@ impl annals::Command for Fulfil<'_> {
     }
 }
 
+impl<'a> Fulfil<'a> {
+    fn new(scene: &'a Scene, wish: &'a Wish) -> Self {
+        Self { scene, wish, read: Mutex::default() }
+    }
+
+    /// What was read for the last decision, and the answer, in the words of the checker.
+    fn told(self, outcome: Outcome) -> (Vec<(usize, u64)>, Answer) {
+        let answer = match outcome {
+            Ok(Executed { committed: Some(told), .. }) => committed(self.wish, &told),
+            Ok(executed) => Answer::Decided(executed.position.get()),
+            Err(ExecuteError::Rejected(())) => Answer::Rejected,
+            Err(ExecuteError::Contended { conflicts, .. }) => conflict(self.scene, &conflicts),
+            Err(ExecuteError::Store(error)) => told(self.scene, self.wish, Err(error)),
+            Err(other) => panic!("{other}"),
+        };
+        (self.read.into_inner().unwrap(), answer)
+    }
+}
+
 /// As a command, which is tried twice at most.
 pub(crate) fn by_command(
     scene: &Scene,
     executor: &Executor<Annals>,
     wish: &Wish,
 ) -> (Vec<(usize, u64)>, Answer) {
-    let command = Fulfil { scene, wish, read: Mutex::default() };
+    let command = Fulfil::new(scene, wish);
     let is_async = wish.number % 4 < 2;
     let outcome = if is_async {
         block_on(executor.execute(&command))
     } else {
         executor.execute_blocking(&command)
     };
-    let answer = match outcome {
-        Ok(Executed { committed: Some(told), .. }) => committed(wish, &told),
-        Ok(executed) => Answer::Decided(executed.position.get()),
-        Err(ExecuteError::Rejected(())) => Answer::Rejected,
-        Err(ExecuteError::Contended { conflicts, .. }) => conflict(scene, &conflicts),
-        Err(ExecuteError::Store(error)) => told(scene, wish, Err(error)),
-        Err(other) => panic!("{other}"),
-    };
-    (command.read.into_inner().unwrap(), answer)
+    command.told(outcome)
+}
+
+/// A caller whose commands are in flight together.
+pub(crate) fn at_once(scene: &Scene, executor: &Executor<Annals>, seed: u64, count: u64) {
+    let mut random = Random::new(seed);
+    let wishes: Vec<Wish> = (0..count).map(|_| scene.wish(&mut random)).collect();
+    let commands: Vec<Fulfil<'_>> = wishes.iter().map(|wish| Fulfil::new(scene, wish)).collect();
+    let began = scene.clock.tick();
+    let outcomes = block_on(executor.execute_all(&commands));
+    let answered = scene.clock.tick();
+    let done = commands.into_iter().zip(outcomes).map(|(command, outcome)| {
+        let Wish { number, wrote, .. } = command.wish;
+        let (read, answer) = command.told(outcome);
+        (*number, Command { began, answered, read, wrote: wrote.clone(), answer })
+    });
+    scene.keep(done.collect());
 }
