@@ -96,11 +96,11 @@ impl Scene {
     }
 }
 
-/// A reader looks while the segment that it looks at ends, its image takes its place, and the next
+/// G12: a reader looks while the segment that it looks at ends, its image takes its place, and the next
 /// one begins.
 #[test]
 fn what_is_durable_is_found() {
-    in_every_order(4, || {
+    in_every_order(8, || {
         let scene = Scene::new();
         let reading = scene.clone();
         let reader = spawn(move || reading.check_reader());
@@ -114,7 +114,7 @@ fn what_is_durable_is_found() {
 /// As in a store: who ends the segment goes on, and a helper makes the image meanwhile.
 #[test]
 fn what_is_durable_is_found_beside_a_helper() {
-    in_every_order(2, || {
+    in_every_order(4, || {
         let scene = Scene::new();
         let (reading, helping) = (scene.clone(), scene.clone());
         let reader = spawn(move || reading.check_reader());
@@ -129,7 +129,7 @@ fn what_is_durable_is_found_beside_a_helper() {
 /// An id is found while the places that it is kept with become an ended segment's, and an image.
 #[test]
 fn an_id_is_found() {
-    in_every_order(4, || {
+    in_every_order(8, || {
         let scene = Scene::new();
         let reading = scene.clone();
         let reader = spawn(move || reading.index.find_id(&ID));
@@ -143,7 +143,7 @@ fn an_id_is_found() {
 /// finds a number finds its name.
 #[test]
 fn a_name_has_one_number() {
-    in_every_order(4, || {
+    in_every_order(8, || {
         let index = Arc::new(Index::new(0));
         let other = index.clone();
         let numbering = spawn(move || (other.intern(&name("a")), other.intern(&name("b"))));
