@@ -136,6 +136,8 @@ bugs! {
     GroupBeforeRecord = "group-before-record",
     /// The flusher does not hear that it is to go on.
     TakeOverLost = "take-over-lost",
+    /// Where groups are quick, nobody writes what gathered while one was written.
+    QuickGroupLeft = "quick-group-left",
     /// A command that waits for its turn does not look again after saying so.
     TurnAskedOnce = "turn-asked-once",
     /// The flusher does not look again after it has stopped to lead.

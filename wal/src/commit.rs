@@ -10,13 +10,13 @@
 //! The order of locks: `writer`, then `tail`, then `segments`. The first failure poisons: nothing
 //! is published after it.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{hint, io, sync::Arc, time::Duration};
 
 use annals_planted::{Bug, planted};
 use annals_sync::{
     Mutex, RwLock,
     atomic::{Ordering, Ordering::SeqCst},
-    thread,
+    looks, thread,
 };
 
 use crate::{
@@ -29,6 +29,7 @@ use crate::{
     num::to_u64,
     observe::{self, Meters},
     options::{LogOptions, SyncPolicy},
+    pace::Pace,
     prepare::Preparer,
     recovery::Recovered,
     segment::Segment,
@@ -56,7 +57,18 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) meters: Meters,
     pub(crate) checked: CheckedFrames,
+    pub(crate) pace: Pace,
 }
+
+/// How many more groups a caller writes for others, where they are quick, before it goes its way.
+const TURNS: u32 = 8;
+
+/// How often a caller looks, where groups are quick, before it lets other threads run: they may
+/// be the ones that it waits for.
+const SPINS: u32 = 50;
+
+/// How often it does so before it sleeps.
+const YIELDS: u32 = 3;
 
 /// What only the leader knows.
 #[derive(Debug)]
@@ -109,35 +121,63 @@ impl Shared {
             counters: Counters::default(),
             meters: Meters::new(),
             checked: CheckedFrames::default(),
+            pace: Pace::default(),
         }
     }
 
     /// Writes the group that gathered, if nobody else is at it. Says whether there was one.
     pub(crate) fn lead(&self) -> bool {
         // SeqCst, with the flusher's: it looks for frames again after it has stopped to lead.
-        if self.flusher.leads.load(SeqCst) {
+        if self.flusher.leads.load(SeqCst) && !self.pace.is_quick() {
             return false;
         }
+        self.lead_turns(TURNS)
+    }
+
+    /// Writes a group, and so many more that gather meanwhile, if nobody else is at it. Whoever
+    /// is at it hands over.
+    fn lead_turns(&self, more: u32) -> bool {
         let Some(mut writer) = self.writer.try_lock() else { return false };
         let ended = self.commit(&mut writer);
         drop(writer);
-        self.hand_over(ended)
+        self.hand_over(ended, more)
+    }
+
+    /// For one who waits for a group: leads, or, where groups are quick, stays awake for a while
+    /// to see it end. Says whether to look at the group again.
+    pub(crate) fn lead_or_linger(&self, group: u64) -> bool {
+        if self.lead() {
+            return true;
+        }
+        let looks = if self.pace.is_quick() { looks(SPINS + YIELDS) } else { 0 };
+        (0..looks).any(|look| {
+            if look < SPINS {
+                hint::spin_loop();
+            } else {
+                thread::yield_now();
+            }
+            self.watermark.outcome(group).is_some() || self.lead()
+        })
     }
 
     /// As [`Shared::lead`], after whoever is at it.
     pub(crate) fn lead_next(&self) -> bool {
         let ended = self.commit(&mut self.writer.lock());
-        self.hand_over(ended)
+        self.hand_over(ended, 0)
     }
 
     /// Wakes those whose group ended, and one of those who wait for the group that gathers. No
     /// lock is held: a waker may run anything. Callers that do not block have told the flusher
     /// themselves; without one, this thread goes on. Says whether a group ended.
-    fn hand_over(&self, ended: Option<u64>) -> bool {
+    fn hand_over(&self, ended: Option<u64>, turns: u32) -> bool {
         self.watermark.wake(ended);
         let gathers = !self.tail.lock().gathering.is_empty();
         if gathers && self.watermark.failure().is_none() {
             match self.options.threads {
+                // Another quick group takes less time than to wake the flusher for it.
+                Threads::Background if turns > 0 && self.pace.is_quick() => {
+                    let _ = planted(Bug::QuickGroupLeft) || self.lead_turns(turns - 1);
+                }
                 Threads::Background => self.flusher.lead(),
                 Threads::Inline => drop(self.lead()),
             }
@@ -183,7 +223,7 @@ impl Shared {
         if planted(Bug::WatermarkTooEarly) {
             self.watermark.publish(group.number, group.last_record);
         }
-        match self.write(&group, writer) {
+        match self.write_timed(&group, writer) {
             Ok(()) => {
                 let Group { number, parts, last_record, frames, bytes } = group;
                 drop(parts);
@@ -200,6 +240,16 @@ impl Shared {
         // Relaxed: nothing is inferred from a count.
         self.counters.groups.fetch_add(1, Ordering::Relaxed);
         ended
+    }
+
+    fn write_timed(&self, group: &Group, writer: &mut Writer) -> Result<(), Failure> {
+        if !Pace::is_timed(group.number) {
+            return self.write(group, writer);
+        }
+        let began = self.options.environment.now_micros();
+        let written = self.write(group, writer);
+        self.pace.note(self.options.environment.now_micros().saturating_sub(began));
+        written
     }
 
     fn write(&self, group: &Group, writer: &mut Writer) -> Result<(), Failure> {
@@ -278,7 +328,7 @@ impl Shared {
             }
         }
         drop(writer);
-        self.hand_over(None);
+        self.hand_over(None, 0);
     }
 
     /// Syncs if the last time is an interval ago; returns how long until the next time. A clock

@@ -27,6 +27,7 @@ mod naming;
 mod num;
 mod observe;
 mod options;
+mod pace;
 mod prepare;
 mod reader;
 mod recovery;

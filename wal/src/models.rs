@@ -189,6 +189,27 @@ fn callers_and_the_flusher_hand_over() {
     });
 }
 
+/// The same where groups are quick: whoever finds nobody writing writes for all, whatever the
+/// flusher was told, and passes on what is left.
+#[test]
+fn callers_of_quick_groups_leave_nobody_behind() {
+    in_every_order(3, || {
+        let (shared, flush) = log();
+        (0..100).for_each(|_| shared.pace.note(1));
+        assert!(shared.pace.is_quick());
+        let flusher = spawn(flush);
+        let other = shared.clone();
+        let caller = spawn(move || put(&other).wait());
+        put(&shared).wait().unwrap();
+        drop(put(&shared));
+        caller.join().unwrap().unwrap();
+        put(&shared).wait().unwrap();
+        assert_eq!(shared.watermark.record(), 4);
+        shared.flusher.stop();
+        flusher.join().unwrap();
+    });
+}
+
 /// A task appends and awaits while a thread appends and blocks.
 #[test]
 fn a_task_and_a_caller_hand_over() {

@@ -37,7 +37,7 @@ impl Ticket {
     /// A write or a sync failed: whether the frame is durable is unknown.
     pub fn wait(self) -> Result<(), Failure> {
         let Some(InGroup { shared, group }) = &self.0 else { return Ok(()) };
-        shared.watermark.wait(*group, || shared.lead())
+        shared.watermark.wait(*group, || shared.lead_or_linger(*group))
     }
 }
 
