@@ -111,6 +111,9 @@ pub enum BenchError {
          better, or record again and say in the commit why"
     )]
     Instructions(String),
+    /// A report was not made.
+    #[error(transparent)]
+    Report(#[from] crate::report::error::ReportError),
     /// A caller ended without saying why.
     #[error("a caller panicked")]
     Panicked,

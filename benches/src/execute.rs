@@ -13,7 +13,7 @@ use crate::{
     plan::Plan,
     progress::Progress,
     reads,
-    report::{self, Record},
+    render::{self, Record},
     rounds,
     row::Row,
     scratch::Scratch,
@@ -41,16 +41,16 @@ fn execute_run(run: &Run) -> Result<(), BenchError> {
     let (plan, mut rows) = (run.plan(), Vec::new());
     for workload in run.workloads() {
         let of = measure(workload, &plan, &scratch, &progress)?;
-        progress.print(&format!("\n{}\n\n{}", workload.title(), report::of_rows(&of)));
+        progress.print(&format!("\n{}\n\n{}", workload.title(), render::of_rows(&of)));
         rows.extend(of);
     }
     progress.end();
     let Some(record) = record else { return Ok(()) };
-    let plots = report::run_plots(&rows, &machine)?;
-    record.write("README.md", &report::run_markdown(&machine, &run.command(), &rows, &plots))?;
-    record.write("results.csv", &report::results_csv(&rows))?;
-    record.write("runs.csv", &report::runs_csv(&rows))?;
-    record.write("machine.json", &report::machine_json(&machine, Some(&plan))?)?;
+    let plots = render::run_plots(&rows, &machine)?;
+    record.write("README.md", &render::run_markdown(&machine, &run.command(), &rows, &plots))?;
+    record.write("results.csv", &render::results_csv(&rows))?;
+    record.write("runs.csv", &render::runs_csv(&rows))?;
+    record.write("machine.json", &render::machine_json(&machine, Some(&plan))?)?;
     finish(record, &machine.record_name(), &plots)
 }
 
@@ -84,11 +84,11 @@ fn execute_soak(arguments: &Soak) -> Result<(), BenchError> {
     progress.end();
     println!("every event that was acknowledged is in the log");
     let Some(record) = record else { return Ok(()) };
-    let plots = report::soak_plots(&soak, &machine)?;
+    let plots = render::soak_plots(&soak, &machine)?;
     let command = format!("annals-bench soak --minutes {}", arguments.minutes);
-    record.write("README.md", &report::soak_markdown(&machine, &command, &soak, &plots))?;
-    record.write("soak.csv", &report::soak_csv(&soak.intervals))?;
-    record.write("machine.json", &report::machine_json(&machine, None::<&Plan>)?)?;
+    record.write("README.md", &render::soak_markdown(&machine, &command, &soak, &plots))?;
+    record.write("soak.csv", &render::soak_csv(&soak.intervals))?;
+    record.write("machine.json", &render::machine_json(&machine, None::<&Plan>)?)?;
     finish(record, &format!("{}-soak", machine.record_name()), &plots)
 }
 
@@ -97,15 +97,15 @@ fn execute_disk(arguments: &Disk) -> Result<(), BenchError> {
     let (plan, mut rows) = (arguments.plan(), Vec::new());
     for part in arguments.parts() {
         let of = disk::run(part, &plan, &scratch, &progress)?;
-        progress.print(&format!("\n{}\n\n{}", part.title(), report::of_rows(&of)));
+        progress.print(&format!("\n{}\n\n{}", part.title(), render::of_rows(&of)));
         rows.extend(of);
     }
     progress.end();
     let Some(record) = record else { return Ok(()) };
-    record.write("README.md", &report::disk_markdown(&machine, &arguments.command(), &rows))?;
-    record.write("results.csv", &report::results_csv(&rows))?;
-    record.write("runs.csv", &report::runs_csv(&rows))?;
-    record.write("machine.json", &report::machine_json(&machine, Some(&plan))?)?;
+    record.write("README.md", &render::disk_markdown(&machine, &arguments.command(), &rows))?;
+    record.write("results.csv", &render::results_csv(&rows))?;
+    record.write("runs.csv", &render::runs_csv(&rows))?;
+    record.write("machine.json", &render::machine_json(&machine, Some(&plan))?)?;
     finish(record, &format!("{}-disk", machine.record_name()), &[])
 }
 
@@ -133,7 +133,7 @@ fn begin(place: &Place) -> Result<Begun, BenchError> {
 }
 
 /// Adds the plots, and gives the record its name.
-fn finish(record: Record, name: &str, plots: &[report::Plot]) -> Result<(), BenchError> {
+fn finish(record: Record, name: &str, plots: &[render::Plot]) -> Result<(), BenchError> {
     for plot in plots {
         record.write(&plot.file, &plot.svg)?;
     }

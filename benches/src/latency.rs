@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hdrhistogram::{
+    Histogram,
+    serialization::{Deserializer, Serializer, V2DeflateSerializer},
+};
 
 use crate::{error::BenchError, number::float};
 
 /// Up to a minute, in nanoseconds, to three digits.
 const LONGEST: u64 = 60_000_000_000;
 
-/// How long things took.
-#[derive(Debug, Clone)]
+/// How long things took. As JSON: in the format of HDR histograms' logs, V2 with deflate, in base64.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Latency(Histogram<u64>);
 
 /// What is shown of a [`Latency`], in microseconds.
@@ -86,6 +91,30 @@ impl Latency {
     }
 }
 
+impl From<Latency> for String {
+    fn from(latency: Latency) -> Self {
+        let mut bytes = Vec::new();
+        // Writing to memory does not fail.
+        drop(V2DeflateSerializer::new().serialize(&latency.0, &mut bytes));
+        STANDARD.encode(bytes)
+    }
+}
+
+impl TryFrom<String> for Latency {
+    type Error = BenchError;
+
+    fn try_from(text: String) -> Result<Self, BenchError> {
+        let unreadable = |error: String| BenchError::Latency(format!("no HDR histogram: {error}"));
+        let bytes = STANDARD.decode(text).map_err(|error| unreadable(error.to_string()))?;
+        let read = Deserializer::new().deserialize(&mut bytes.as_slice());
+        let read: Histogram<u64> = read.map_err(|error| unreadable(error.to_string()))?;
+        // Into bounds that others can be added to.
+        let mut latency = Self::new()?;
+        latency.0.add(&read).map_err(|error| unreadable(error.to_string()))?;
+        Ok(latency)
+    }
+}
+
 /// A collection of latencies for each of several workers, to be merged.
 pub(crate) fn merge<'a>(
     latencies: impl IntoIterator<Item = &'a Latency>,
@@ -100,6 +129,19 @@ pub(crate) fn merge<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn latencies_are_the_same_after_writing_and_reading() {
+        let mut latency = Latency::new().unwrap();
+        (0..100).for_each(|n| latency.record(Duration::from_nanos(1 << (n % 36))));
+        let text = String::from(latency.clone());
+        assert!(text.starts_with("HISTFAAA"), "the cookie of V2 with deflate: {text}");
+        assert_eq!(Latency::try_from(text.clone()).unwrap(), latency);
+        for wrong in [text.get(..40).unwrap(), "HISTFAAA", "", "?"] {
+            let error = Latency::try_from(wrong.to_owned()).unwrap_err();
+            assert!(error.to_string().contains("no HDR histogram"), "{error}");
+        }
+    }
 
     #[test]
     fn percentiles_are_in_microseconds() {

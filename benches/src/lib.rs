@@ -3,7 +3,7 @@
 //! `benches/README.md` says what each workload is and how to read the results. In reading order:
 //! what is measured (`workload`, `catalogue`), how writes are measured (`rounds`, `writes`,
 //! `callers`), the other workloads, the ways in which a log could write (`disk`), and what is made
-//! of the results (`report`).
+//! of the results (`render`).
 #![allow(clippy::disallowed_methods, reason = "it measures time and looks at files by itself")]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
@@ -38,8 +38,10 @@ mod disk;
 mod chapter;
 mod instructions;
 
-mod report;
+mod render;
 mod row;
+
+pub mod report;
 
 mod arguments;
 mod error;
@@ -66,7 +68,7 @@ pub use machine::Machine;
 pub use number::{Spread, float, human, human_count, per, wide};
 pub use progress::Progress;
 pub use random::Random;
-pub use report::{Axis, Chart, Line, Point, Record, Scale, Table};
+pub use render::{Axis, Chart, Line, Point, Record, Scale, Table};
 pub use scratch::{Scratch, remove};
 pub use shape::{BATCH, MULTI, PAYLOAD_BYTES, SINGLE, Shape};
 pub use window::Window;

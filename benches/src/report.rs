@@ -1,18 +1,12 @@
-//! What is made of the results: tables, files, plots.
+//! The performance report: the workloads of commands on every backend, in one run.
+//!
+//! Each run of a workload on a backend is a process of its own and gives one [`Measured`].
 
-mod chart;
-mod csv;
-mod json;
-mod markdown;
-mod plots;
-mod record;
-mod table;
+pub(crate) mod error;
+mod measured;
+mod meter;
+mod server_processes;
 
-pub use chart::{Axis, Chart, Line, Point, Scale};
-pub(crate) use csv::{results_csv, runs_csv, soak_csv};
-pub(crate) use json::machine_json;
-pub(crate) use markdown::{disk_markdown, run_markdown, soak_markdown};
-pub(crate) use plots::{Plot, run_plots, soak_plots};
-pub use record::Record;
-pub use table::Table;
-pub(crate) use table::of_rows;
+pub use error::ReportError;
+pub use measured::{Counts, Measured};
+pub use meter::{Meter, SERVER_VARIABLE, Spent};

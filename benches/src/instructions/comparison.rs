@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     error::BenchError,
     instructions::record::{Count, Record},
-    report::Table,
+    render::Table,
 };
 
 /// How much more than recorded is too much, and how much less is worth recording.

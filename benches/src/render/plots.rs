@@ -3,7 +3,7 @@
 use crate::{
     error::BenchError,
     machine::Machine,
-    report::chart::{Axis, Chart, Line, Point, Scale},
+    render::chart::{Axis, Chart, Line, Point, Scale},
     rounds::RAW_SERIES,
     row::Row,
     soak::{Interval, Soak},

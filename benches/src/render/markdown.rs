@@ -4,7 +4,7 @@ use crate::{
     chapter,
     machine::Machine,
     number::{float, human, short},
-    report::{
+    render::{
         plots::Plot,
         table::{self, Table},
     },
