@@ -5,6 +5,7 @@
 pub(crate) mod error;
 mod measured;
 mod meter;
+pub mod plan;
 mod server_processes;
 
 pub use error::ReportError;
