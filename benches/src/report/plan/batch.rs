@@ -1,6 +1,6 @@
 //! Many events in each append.
 
-use super::{EndState, random_of};
+use super::{draw::random_of, end_state::EndState};
 
 /// Appends of many events over some streams of their caller, each expected at its exact version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,9 @@
 //! Deposits, withdrawals and transfers over accounts.
 
-use super::{EndState, Ending, IMPOSSIBLE_EVERY, random_of};
+use super::{
+    draw::{IMPOSSIBLE_EVERY, random_of},
+    end_state::{EndState, Ending},
+};
 
 /// Deposits (four of ten), withdrawals (two) and transfers (four) over accounts.
 ///

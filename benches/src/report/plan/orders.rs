@@ -1,6 +1,9 @@
 //! Orders of some products for a customer.
 
-use super::{EndState, Ending, IMPOSSIBLE_EVERY, random_of};
+use super::{
+    draw::{IMPOSSIBLE_EVERY, random_of},
+    end_state::{EndState, Ending},
+};
 
 /// Orders of one to four products for one of 1,000 customers: three to six streams.
 ///

@@ -1,6 +1,6 @@
 //! A workload of the report.
 
-use super::{Batch, EndState, Financial, Orders};
+use super::{batch::Batch, end_state::EndState, financial::Financial, orders::Orders};
 
 /// A workload of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::{Batch, Financial, Orders, Workload};
+use super::plan::{Batch, Financial, Orders, Workload};
 
 /// The name of a workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
