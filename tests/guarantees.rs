@@ -104,8 +104,9 @@ fn proofs(section: &str) -> Vec<String> {
 
 /// The part of a file that is test code.
 fn test_code<'a>(path: &str, text: &'a str) -> &'a str {
-    let whole =
-        path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("/tests.rs");
+    let whole = path.starts_with("tests/")
+        || ["/tests/", "/models.rs"].iter().any(|part| path.contains(part))
+        || path.ends_with("/tests.rs");
     let start = if whole { Some(0) } else { text.find("#[cfg(test)]") };
     start.map_or("", |start| &text[start..])
 }
