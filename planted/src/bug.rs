@@ -42,6 +42,8 @@ bugs! {
     ShortWriteIgnored = "short-write-ignored",
     /// The log goes on after a failure.
     GoesOnAfterFailure = "goes-on-after-failure",
+    /// The log goes on after a panic in the midst of writing.
+    PanicIgnored = "panic-ignored",
     /// The directory is not synced after a segment got its name.
     NoDirectorySync = "no-directory-sync",
     /// A segment gets its name before it is synced.
