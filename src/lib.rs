@@ -4,9 +4,10 @@
 mod documents;
 
 pub use annals_engine::{
-    Annals, AppendError, CloseError, Conflicts, Corruption, Delivery, Directory, Disk, Environment,
-    Events, Failure, File, LogStats, Memory, OpenError, Options, Pending, ReadError, ReadMode,
-    SnapshotFiles, Stats, Subscription, SyncPolicy, SystemEnvironment, Threads, TornTail,
+    Annals, AppendError, CloseError, CommitDelivery, Conflicts, Corruption, Delivery, Directory,
+    Disk, Environment, Events, Failure, File, LogStats, Memory, OpenError, Options, Pending,
+    ReadError, ReadMode, SnapshotFiles, Stats, Subscription, SyncPolicy, SystemEnvironment,
+    Threads, TornTail,
 };
 pub use annals_event::{
     Append, AppendFailure, CodecId, Committed, Conflict, Direction, EventId, EventType, EventView,

@@ -42,8 +42,8 @@ const LAYERS: &[(&str, &str, &str)] = &[
     (
         "mirror",
         "engine event",
-        "bytes clap indicatif parking_lot pollster rmp-serde rustls rustls-native-certs serde_json \
-         sha2 thiserror tokio tokio-postgres tokio-postgres-rustls tracing",
+        "bytes clap futures-util indicatif parking_lot pollster rmp-serde rustls \
+         rustls-native-certs serde_json sha2 thiserror tokio tokio-postgres tokio-postgres-rustls tracing",
     ),
     ("annals", "engine event executor", ""),
     ("tools", "*", "*"),

@@ -31,4 +31,4 @@ pub use events::Events;
 pub use options::Options;
 pub use pending::Pending;
 pub use snapshot_files::SnapshotFiles;
-pub use subscription::{Delivery, Subscription};
+pub use subscription::{CommitDelivery, Delivery, Subscription};

@@ -17,6 +17,8 @@ pub(crate) struct LogScan {
     /// The positions that are still to come.
     from: Position,
     to: Position,
+    /// Where the commit begins whose events were shown last.
+    commit: Position,
     next: Next,
 }
 
@@ -46,7 +48,8 @@ impl LogScan {
         };
         let reader = inner.log.reader(pattern);
         let from = from.max(Position::new(1));
-        Self { reader, log_id: inner.log.id(), is_backward, filter, from, to, next: Next::Position }
+        let (log_id, commit, next) = (inner.log.id(), Position::ZERO, Next::Position);
+        Self { reader, log_id, is_backward, filter, from, to, commit, next }
     }
 
     /// Has a forward scan go on up to a later position.
@@ -57,6 +60,11 @@ impl LogScan {
     /// The next position of a forward scan: everything before was looked at.
     pub(crate) fn position(&self) -> Position {
         self.from
+    }
+
+    /// The first position of the commit whose events were shown last.
+    pub(crate) fn commit(&self) -> Position {
+        self.commit
     }
 
     /// Whether nothing is left to read.
@@ -75,7 +83,7 @@ impl LogScan {
             return Ok(ControlFlow::Break(()));
         }
         let Some(mut address) = self.find_next()? else { return Ok(ControlFlow::Break(())) };
-        let Self { reader, log_id, is_backward, filter, from, to, next } = self;
+        let Self { reader, log_id, is_backward, filter, from, to, commit: first, next } = self;
         let stretch = reader.stretch(address)?;
         let mut commit = CommitView::default();
         for _ in 0..frames_max {
@@ -90,6 +98,7 @@ impl LogScan {
             }
             let mut flow = ControlFlow::Continue(());
             if head.kind == FrameKind::Commit {
+                *first = Position::new(head.first_record);
                 let range = *from..=*to;
                 let show = |event: &EventView<'_>| {
                     let is_wanted = range.contains(&event.position)

@@ -18,6 +18,20 @@ pub enum Delivery {
     CaughtUp(Position),
 }
 
+/// What a subscription delivers that goes from commit to commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommitDelivery {
+    /// The next events of one commit.
+    Commit {
+        /// The position of the commit's first event.
+        first: Position,
+        /// Those of its events that are not delivered yet and pass the filter: at least one.
+        events: Vec<RecordedEvent>,
+    },
+    /// As [`Delivery::CaughtUp`].
+    CaughtUp(Position),
+}
+
 /// Delivers the events of the log in order, for ever: in a thread with [`Subscription::recv`], in
 /// a task with [`Subscription::next`].
 #[derive(Debug)]
@@ -40,10 +54,26 @@ impl Subscription {
     /// # Errors
     /// [`ReadError`]; also when the store was closed or failed, and everything was delivered.
     pub fn try_recv(&mut self) -> Result<Option<Delivery>, ReadError> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Ok(Some(Delivery::Event(event)));
-            }
+        let caught_up = self.fill()?.map(Delivery::CaughtUp);
+        Ok(self.ready.pop_front().map_or(caught_up, |event| Some(Delivery::Event(event))))
+    }
+
+    /// As [`Subscription::try_recv`], a commit at a time.
+    ///
+    /// # Errors
+    /// As [`Subscription::try_recv`].
+    pub fn try_recv_commit(&mut self) -> Result<Option<CommitDelivery>, ReadError> {
+        let caught_up = self.fill()?.map(CommitDelivery::CaughtUp);
+        if self.ready.is_empty() {
+            return Ok(caught_up);
+        }
+        let events = std::mem::take(&mut self.ready).into();
+        Ok(Some(CommitDelivery::Commit { first: self.scan.commit(), events }))
+    }
+
+    /// Reads on until an event is ready. `Some`: there is none up to here, and that is new.
+    fn fill(&mut self) -> Result<Option<Position>, ReadError> {
+        while self.ready.is_empty() {
             // In this order: whoever closes or fails does so after the last rise.
             let end = self.end();
             self.scan.extend(self.inner.durable());
@@ -56,8 +86,9 @@ impl Subscription {
                 return end.map_or(Ok(None), Err);
             }
             self.said = Some(position);
-            return Ok(Some(Delivery::CaughtUp(position)));
+            return Ok(Some(position));
         }
+        Ok(None)
     }
 
     /// The next delivery; blocks until there is one.
@@ -83,6 +114,20 @@ impl Subscription {
         loop {
             let listener = self.inner.log.listen();
             if let Some(delivery) = self.try_recv()? {
+                return Ok(delivery);
+            }
+            listener.await;
+        }
+    }
+
+    /// As [`Subscription::next`], a commit at a time.
+    ///
+    /// # Errors
+    /// As [`Subscription::next`].
+    pub async fn next_commit(&mut self) -> Result<CommitDelivery, ReadError> {
+        loop {
+            let listener = self.inner.log.listen();
+            if let Some(delivery) = self.try_recv_commit()? {
                 return Ok(delivery);
             }
             listener.await;

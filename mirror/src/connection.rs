@@ -39,6 +39,7 @@ const SET_UP: &str = "SELECT set_config('search_path', quote_ident($1) || ', pg_
     set_config('plan_cache_mode', 'force_generic_plan', false),
     set_config('jit', 'off', false),
     set_config('enable_seqscan', 'off', false),
+    set_config('enable_bitmapscan', 'off', false),
     set_config('enable_hashjoin', 'off', false),
     set_config('enable_mergejoin', 'off', false),
     set_config('client_min_messages', 'warning', false)";

@@ -15,7 +15,8 @@ macro_rules! hashed {
     () => {
         "SELECT e.position, sha256(
             int8send(e.position) || int8send(e.version) || timestamptz_send(e.time)
-            || int2send(e.codec) || int4send(e.schema_version)
+            || int4send(coalesce(e.commit_index, -1)) || int2send(e.codec)
+            || int4send(e.schema_version)
             || coalesce(uuid_send(e.id), '\\x00000000000000000000000000000000'::bytea)
             || int4send(octet_length(coalesce(s.name, ''))) || convert_to(coalesce(s.name, ''), 'UTF8')
             || int4send(octet_length(e.type)) || convert_to(e.type, 'UTF8')
@@ -41,14 +42,16 @@ pub(crate) const EACH: &str = concat!(hashed!(), " ORDER BY e.position");
 /// The range: after, up to.
 pub(crate) const TYPES: &[Type] = &[Type::INT8, Type::INT8];
 
-/// The digest of an event of the log with this id.
+/// The digest of an event of the log with this id. `index` is its place in its commit, if the
+/// mirror is to know it.
 #[expect(clippy::big_endian_bytes, reason = "as Postgres sends them")]
-pub(crate) fn of(log: EventId, event: &RecordedEvent) -> [u8; 32] {
+pub(crate) fn of(log: EventId, index: Option<i32>, event: &RecordedEvent) -> [u8; 32] {
     let mut hash = Sha256::new();
     let position = signed(event.position.get());
     hash.update(position.to_be_bytes());
     hash.update(signed(event.version.get()).to_be_bytes());
     hash.update(Time(event.time).since_2000().to_be_bytes());
+    hash.update(index.unwrap_or(-1).to_be_bytes());
     hash.update(i16::from(event.codec.0).to_be_bytes());
     hash.update(i32::from(event.schema_version.0).to_be_bytes());
     let is_derived = event.id == derived_id(log, event.position);
@@ -68,9 +71,11 @@ pub(crate) fn of(log: EventId, event: &RecordedEvent) -> [u8; 32] {
 }
 
 /// The digest of a range, from those of its events.
-pub(crate) fn of_range(hashes: &[[u8; 32]]) -> Vec<u8> {
-    if hashes.is_empty() {
+pub(crate) fn of_range<'h>(hashes: impl ExactSizeIterator<Item = &'h [u8; 32]>) -> Vec<u8> {
+    if hashes.len() == 0 {
         return Vec::new();
     }
-    Sha256::digest(hashes.concat()).to_vec()
+    let mut hash = Sha256::new();
+    hashes.for_each(|one| hash.update(one));
+    hash.finalize().to_vec()
 }

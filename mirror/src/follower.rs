@@ -1,17 +1,22 @@
 //! Follows a log: connects, asks how far the mirror is, copies from there on; again from the start
 //! when the connection is lost.
 
-use annals_engine::{Annals, Delivery};
+use annals_engine::{Annals, CommitDelivery};
 use annals_event::{EventId, Position};
+use bytes::Bytes;
+use futures_util::SinkExt;
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
 };
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{
+    CopyInSink, Statement,
+    types::{ToSql, Type},
+};
 
 use crate::{
-    columns::{self, Columns, Numbered, Numbers},
     connection::{self, Connection, Query},
+    copying::{self, Batch, Finished, Numbers},
     error::{ConnectError, Failure, MirrorError},
     rows::{signed, unsigned},
     schema::{self, Role},
@@ -19,6 +24,10 @@ use crate::{
 };
 
 const LOOK_UP: &str = "SELECT name, number FROM streams WHERE name = ANY ($1)";
+const MIRROR_TO: &str = "SELECT mirror_to($1, $2)";
+
+/// So many bytes are handed to the connection at once.
+const CHUNK: usize = 256 << 10;
 
 /// Batches that are read ahead.
 const AHEAD: usize = 2;
@@ -42,7 +51,7 @@ pub(crate) struct Follower {
 }
 
 /// A batch, or why there are no more.
-type Read = Result<Columns, MirrorError>;
+type Read = Result<Batch, MirrorError>;
 
 impl Follower {
     pub(crate) async fn run(self) {
@@ -77,9 +86,10 @@ impl Follower {
         let reader =
             Reader(tokio::spawn(read_log(self.annals.clone(), self.log, position, batches)));
         while let Some(batch) = read.recv().await {
-            let mut batch = batch?;
-            session.copy(&mut batch).await?;
-            self.told.send_modify(|status| status.mirrored = batch.last);
+            let batch = batch?;
+            let last = batch.last;
+            session.copy(batch).await?;
+            self.told.send_modify(|status| status.mirrored = last);
         }
         drop(reader);
         Err(MirrorError::Stopped)
@@ -96,27 +106,29 @@ impl Drop for Reader {
 }
 
 /// Reads the log from a position on, for ever, and hands on what there is: as much as there is, up
-/// to a batch.
+/// to a batch. Commits are not split.
 async fn read_log(annals: Annals, log: EventId, after: Position, batches: mpsc::Sender<Read>) {
     let mut subscription = annals.subscribe(after);
     // The subscription reads on when the last handle is closed, until everything was read.
     drop(annals);
-    let mut columns = Columns::after(after);
+    let mut batch = Batch::after(after);
     loop {
-        let is_due = match subscription.next().await {
-            Ok(Delivery::Event(event)) => {
-                columns.add(log, event);
-                columns.is_full()
+        let is_due = match subscription.next_commit().await {
+            Ok(CommitDelivery::Commit { first, events }) => {
+                for event in events {
+                    batch.add(log, first, event);
+                }
+                batch.is_full()
             }
-            Ok(Delivery::CaughtUp(_)) => !columns.is_empty(),
+            Ok(CommitDelivery::CaughtUp(_)) => !batch.is_empty(),
             Err(error) => {
                 drop(batches.send(Err(error.into())).await);
                 return;
             }
         };
         if is_due {
-            let next = Columns::after(columns.last);
-            if batches.send(Ok(std::mem::replace(&mut columns, next))).await.is_err() {
+            let next = Batch::after(batch.last);
+            if batches.send(Ok(std::mem::replace(&mut batch, next))).await.is_err() {
                 return;
             }
         }
@@ -126,8 +138,10 @@ async fn read_log(annals: Annals, log: EventId, after: Position, batches: mpsc::
 /// A connection with what it knows.
 struct Session {
     connection: Connection,
-    call: Query,
     look_up: Query,
+    mirror_to: Query,
+    streams: Statement,
+    events: Statement,
     numbers: Numbers,
 }
 
@@ -136,9 +150,13 @@ impl Session {
         let settings = &follower.settings;
         let connection = Connection::open(settings, None).await?;
         schema::look(&connection, settings, Role::Mirror { log: follower.log }).await?;
-        let call = connection.statement(settings, columns::CALL, columns::TYPES).await?;
         let look_up = connection.statement(settings, LOOK_UP, &[Type::TEXT_ARRAY]).await?;
-        Ok(Self { connection, call, look_up, numbers: Numbers::default() })
+        let types = &[Type::INT8, Type::INT8];
+        let mirror_to = connection.statement(settings, MIRROR_TO, types).await?;
+        let refused = |error| connection::refused(settings, error);
+        let streams = connection.client.prepare(copying::STREAMS).await.map_err(refused)?;
+        let events = connection.client.prepare(copying::EVENTS).await.map_err(refused)?;
+        Ok(Self { connection, look_up, mirror_to, streams, events, numbers: Numbers::default() })
     }
 
     async fn position(&self, follower: &Follower) -> Result<Position, ConnectError> {
@@ -146,10 +164,10 @@ impl Session {
     }
 
     /// Copies a batch, once.
-    async fn copy(&mut self, batch: &mut Columns) -> Result<(), MirrorError> {
-        let after = batch.after;
+    async fn copy(&mut self, mut batch: Batch) -> Result<(), MirrorError> {
+        let (after, last) = (batch.after, batch.last);
         let refused = |source| MirrorError::Server { after, source };
-        let unknown = self.numbers.unknown(batch);
+        let unknown = self.numbers.unknown(&batch);
         if !unknown.is_empty() {
             let rows = self.connection.query(&self.look_up, &[&unknown]).await.map_err(refused)?;
             for row in &rows {
@@ -158,39 +176,70 @@ impl Session {
                 self.numbers.learn(name, number);
             }
         }
-        let numbered = self.numbers.number(batch)?;
-        let is_copied = match self.call(batch, &numbered).await {
+        let new = self.numbers.number(&mut batch)?;
+        let range = [signed(after.get()), signed(last.get())];
+        let finished = batch.finish();
+        let is_copied = match self.transaction(range, new.clone(), finished.rows.clone()).await {
             // JSON that Postgres cannot hold after all: such numbers, such depths.
             Err(failure) if failure.is_of_data() => {
-                self.leave_out_json(batch).await.map_err(refused)?;
-                self.call(batch, &numbered).await.map_err(refused)?
+                self.end("ROLLBACK").await.map_err(refused)?;
+                let rows = self.without_json(&finished).await.map_err(refused)?;
+                self.transaction(range, new, rows).await.map_err(refused)?
             }
             other => other.map_err(refused)?,
         };
         if is_copied { Ok(()) } else { Err(MirrorError::Moved) }
     }
 
-    /// Whether the mirror was where the batch begins.
-    async fn call(&self, batch: &Columns, numbered: &Numbered) -> Result<bool, Failure> {
-        let after = signed(batch.after.get());
-        let parameters = batch.parameters(&after, numbered);
-        let rows = self.connection.query(&self.call, &parameters).await?;
-        rows.first().map_or(Ok(false), |row| row.try_get(0)).map_err(Failure::from)
+    /// The position and what lies before it. False: the mirror was not where the range begins.
+    async fn transaction(
+        &self,
+        [after, last]: [i64; 2],
+        streams: Option<Bytes>,
+        events: Bytes,
+    ) -> Result<bool, Failure> {
+        self.connection.client.batch_execute("BEGIN").await?;
+        let rows = self.connection.query(&self.mirror_to, &[&after, &last]).await?;
+        if !rows.first().map_or(Ok(false), |row| row.try_get(0))? {
+            self.end("ROLLBACK").await?;
+            return Ok(false);
+        }
+        if let Some(streams) = streams {
+            self.send(&self.streams, streams).await?;
+        }
+        self.send(&self.events, events).await?;
+        self.end("COMMIT").await?;
+        Ok(true)
     }
 
-    /// Leaves out of a batch what the server refuses as JSON.
-    async fn leave_out_json(&self, batch: &mut Columns) -> Result<(), Failure> {
-        for json in &mut batch.json {
-            let Some(text) = json else { continue };
-            let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(text, Type::TEXT)];
+    async fn send(&self, statement: &Statement, mut rows: Bytes) -> Result<(), Failure> {
+        let sink: CopyInSink<Bytes> = self.connection.client.copy_in(statement).await?;
+        let mut sink = std::pin::pin!(sink);
+        while !rows.is_empty() {
+            let chunk = rows.split_to(CHUNK.min(rows.len()));
+            sink.feed(chunk).await?;
+        }
+        sink.finish().await?;
+        Ok(())
+    }
+
+    async fn end(&self, how: &str) -> Result<(), Failure> {
+        Ok(self.connection.client.batch_execute(how).await?)
+    }
+
+    /// The rows, without what the server refuses as JSON.
+    async fn without_json(&self, finished: &Finished) -> Result<Bytes, Failure> {
+        let mut refused = Vec::new();
+        for (number, json) in finished.json() {
+            let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&json, Type::TEXT)];
             let probe = self.connection.client.query_typed("SELECT $1::jsonb", &parameters);
             match probe.await.map_err(Failure::from) {
                 Ok(_) => {}
-                Err(failure) if failure.is_of_data() => *json = None,
+                Err(failure) if failure.is_of_data() => refused.push(number),
                 Err(failure) => return Err(failure),
             }
         }
-        Ok(())
+        Ok(finished.without(&refused))
     }
 }
 

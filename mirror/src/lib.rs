@@ -27,7 +27,7 @@ mod reading;
 mod store;
 mod subscription;
 
-mod columns;
+mod copying;
 mod follower;
 mod json;
 mod mirror;

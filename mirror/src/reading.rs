@@ -19,6 +19,9 @@ use crate::{
 
 /// Several streams, each as of a position, in one query and thus of one moment: where the log
 /// ends, the version of the stream then, its events after a version.
+///
+/// `OFFSET 0` keeps the last join apart: as part of the whole it would be planned as a look at every
+/// event of the stream.
 const READ_STREAMS: &str = "
     SELECT a.n::int4, h.head, coalesce(v.version, 0), e.position, e.version, e.time, e.type,
         e.codec, e.schema_version, e.payload, e.metadata, e.tags, e.id
@@ -29,7 +32,10 @@ const READ_STREAMS: &str = "
         SELECT x.version FROM events x WHERE x.stream = s.number AND x.position <= a.at
         ORDER BY x.version DESC LIMIT 1
     ) v ON true
-    LEFT JOIN events e ON e.stream = s.number AND e.version > a.after AND e.version <= v.version";
+    LEFT JOIN LATERAL (
+        SELECT x.* FROM events x
+        WHERE x.stream = s.number AND x.version > a.after AND x.version <= v.version OFFSET 0
+    ) e ON true";
 
 /// The statements of the connection.
 pub(crate) const TEXTS: &[Text] = &[

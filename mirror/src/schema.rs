@@ -37,7 +37,7 @@ impl Role {
 }
 
 /// What makes version 1 from nothing, version 2 from version 1, and so on.
-const MIGRATIONS: &[&str] = &[include_str!("../sql/1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../sql/1.sql"), include_str!("../sql/2.sql")];
 
 /// Makes the schema and its tables, or brings them to this program's version. What is as it should
 /// be stays as it is.

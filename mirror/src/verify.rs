@@ -1,8 +1,9 @@
 //! Compares a log with its mirror, range by range, and names the first difference.
 
-use annals_engine::Annals;
-use annals_event::{LogQuery, Position, RecordedEvent};
+use std::collections::VecDeque;
 
+use annals_engine::{Annals, CommitDelivery, Subscription};
+use annals_event::{EventId, LogQuery, Position, RecordedEvent};
 use tokio_postgres::{
     Row,
     types::{FromSqlOwned, ToSql, Type},
@@ -24,7 +25,7 @@ use crate::{
 const RANGE: u64 = 10_000;
 
 const ROW: &str = "SELECT e.position, e.version, e.time, e.type, e.codec, e.schema_version,
-    e.payload, e.metadata, e.tags, e.id, s.name
+    e.payload, e.metadata, e.tags, e.id, s.name, e.commit_index
     FROM events e LEFT JOIN streams s ON s.number = e.stream WHERE e.position = $1";
 
 /// The first difference between a log and its mirror.
@@ -57,11 +58,17 @@ pub fn verify(
         if end > newest {
             return Err(MirrorError::Ahead { mirrored: end, log: newest });
         }
+        let rows = connection.client.query_typed("SELECT commits_after FROM mirrored", &[]).await;
+        let rows = rows.map_err(|error| refused(Position::ZERO, error.into()))?;
+        let commits_after = Position::new(unsigned(one(Position::ZERO, &rows)?));
+        let subscription = annals.subscribe(Position::ZERO);
+        let mut hashes = Hashes { subscription, log, commits_after, ahead: VecDeque::new() };
         let verifier = Verifier { annals, connection };
         let mut after = Position::ZERO;
         while after < end {
             let last = after.plus(RANGE).min(end);
-            if let Some(difference) = verifier.compare(after, last).await? {
+            let hashes = hashes.next(last.get() - after.get()).await?;
+            if let Some(difference) = verifier.compare(after, last, hashes).await? {
                 return Ok(Err(difference));
             }
             tell(last);
@@ -78,6 +85,34 @@ pub fn verify(
     })
 }
 
+/// The digests of the log's events, in order.
+struct Hashes {
+    subscription: Subscription,
+    log: EventId,
+    /// Behind this position a mirror knows commits.
+    commits_after: Position,
+    ahead: VecDeque<Hash>,
+}
+
+/// The digest of an event, and its place in its commit, as far as the mirror is to know it.
+type Hash = ([u8; 32], Option<i32>);
+
+impl Hashes {
+    /// The next ones, of events that are durable.
+    async fn next(&mut self, count: u64) -> Result<Vec<Hash>, MirrorError> {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        while self.ahead.len() < count {
+            let delivery = self.subscription.next_commit().await?;
+            let CommitDelivery::Commit { events, .. } = delivery else { continue };
+            for (index, event) in (0..).zip(&events) {
+                let index = (event.position > self.commits_after).then_some(index);
+                self.ahead.push_back((digest::of(self.log, index, event), index));
+            }
+        }
+        Ok(self.ahead.drain(..count).collect())
+    }
+}
+
 struct Verifier {
     annals: Annals,
     connection: Connection,
@@ -88,17 +123,12 @@ impl Verifier {
         &self,
         after: Position,
         last: Position,
+        hashes: Vec<Hash>,
     ) -> Result<Option<Difference>, MirrorError> {
-        let log = Mirror::log_id(&self.annals);
-        let query = LogQuery::forward().from(after.next()).limit(last.get() - after.get());
-        let mut hashes = Vec::new();
-        for event in self.annals.read_all(query) {
-            hashes.push(digest::of(log, &event?));
-        }
         let range = [signed(after.get()), signed(last.get())];
         let rows = self.query(after, digest::RANGE, &range).await?;
         let digest: Vec<u8> = one(after, &rows)?;
-        if digest == digest::of_range(&hashes) {
+        if digest == digest::of_range(hashes.iter().map(|(hash, _)| hash)) {
             return Ok(None);
         }
         let rows = self.query(after, digest::EACH, &range).await?;
@@ -107,11 +137,11 @@ impl Verifier {
             let refused = |error: tokio_postgres::Error| refused(after, error.into());
             let position: i64 = row.try_get(0).map_err(refused)?;
             let found: Vec<u8> = row.try_get(1).map_err(refused)?;
-            let Some((number, hash)) = expected.next() else { break };
+            let Some((number, (hash, index))) = expected.next() else { break };
             let what = if signed(number) != position {
                 "is missing in the mirror".to_owned()
             } else if found != hash {
-                self.columns(Position::new(number)).await?
+                self.columns(Position::new(number), index).await?
             } else {
                 continue;
             };
@@ -123,13 +153,17 @@ impl Verifier {
     }
 
     /// Which columns of an event differ.
-    async fn columns(&self, position: Position) -> Result<String, MirrorError> {
+    async fn columns(&self, position: Position, index: Option<i32>) -> Result<String, MirrorError> {
         let query = LogQuery::forward().from(position).limit(1);
         let Some(event) = self.annals.read_all(query).next() else { return Ok("is gone".into()) };
         let event = event?;
         let rows = self.query(position, ROW, &[signed(position.get())]).await?;
         let Some(row) = rows.first() else { return Ok("is missing in the mirror".to_owned()) };
         let name: Option<String> = row.try_get(10).map_err(|e| refused(position, e.into()))?;
+        let found: Option<i32> = row.try_get(11).map_err(|e| refused(position, e.into()))?;
+        if found != index {
+            return Ok("differs in commit_index".to_owned());
+        }
         if name.as_deref() != Some(event.stream.as_str()) {
             return Ok(format!(
                 "is of stream {} in the log, of {name:?} in the mirror",

@@ -17,6 +17,7 @@ mod encrypted;
 mod lost;
 mod mirroring;
 mod proxy;
+mod reading;
 mod refused;
 mod server;
 mod subscribing;
@@ -75,6 +76,7 @@ fn tests() -> Vec<(&'static str, Test)> {
         lost::a_read_whose_answer_was_lost_is_asked_again,
         lost::nothing_is_lost_or_doubled_when_the_server_crashes,
         lost::a_server_that_stays_away_is_an_error,
+        reading::what_is_known_is_not_looked_at,
         refused::what_cannot_be_reached_is_named,
         refused::passwords_are_checked_and_never_shown,
         refused::a_schema_that_is_not_a_stores_is_refused,
@@ -86,6 +88,8 @@ fn tests() -> Vec<(&'static str, Test)> {
         encrypted::a_server_is_verified_by_certificate_and_name,
         mirroring::a_mirror_has_what_the_log_has,
         mirroring::json_is_there_where_postgres_can_hold_it,
+        mirroring::commits_can_be_told_apart,
+        mirroring::a_mirror_of_version_1_goes_on,
         mirroring::verify_names_the_first_difference,
         mirroring::a_mirror_survives_that_its_server_is_killed,
         mirroring::two_mirrors_into_the_same_tables_copy_once,

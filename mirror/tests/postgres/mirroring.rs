@@ -7,7 +7,8 @@ use std::{
 };
 
 use annals::{
-    Annals, Append, CodecId, EventId, NewEvent, Options, Position, SchemaVersion, StreamId,
+    Annals, Append, CodecId, CommitDelivery, EventId, NewEvent, Options, Position, SchemaVersion,
+    StreamId,
 };
 use annals_postgres::{ConnectError, Mirror, MirrorError, Role, Settings, init, verify};
 
@@ -106,6 +107,67 @@ pub(crate) fn json_is_there_where_postgres_can_hold_it(server: &Server) {
     assert_eq!(rows, annals.position().to_string());
 }
 
+/// Each event has its place in its commit, also where batches end.
+pub(crate) fn commits_can_be_told_apart(server: &Server) {
+    let settings = server.settings_of("commits");
+    let annals = Annals::in_memory().unwrap();
+    fill(&annals, 11, 12_000);
+    mirror_of(&annals, &settings).wait_for(annals.position(), |_| {}).unwrap();
+    let mut subscription = annals.subscribe(Position::ZERO);
+    let mut expected = Vec::new();
+    while let CommitDelivery::Commit { first, events } =
+        subscription.try_recv_commit().unwrap().unwrap()
+    {
+        let firsts = (first.get(), first.get() + u64::try_from(events.len()).unwrap());
+        expected.push(firsts);
+    }
+    assert!(annals.position().get() > 20_000, "more than two batches");
+    let found = server.query(
+        "SELECT string_agg(position || ' ' || next, E'\n' ORDER BY position) FROM (
+            SELECT position, commit_index, lead(position, 1, 1 + (SELECT max(position) FROM commits.events))
+                OVER (ORDER BY position) AS next
+            FROM commits.events WHERE commit_index = 0) x",
+    );
+    let expected: Vec<_> = expected.iter().map(|(from, to)| format!("{from} {to}")).collect();
+    assert_eq!(found, expected.join("\n"));
+    let odd =
+        "SELECT count(*) FROM (SELECT commit_index - lag(commit_index) OVER (ORDER BY position)
+        AS step, commit_index AS index FROM commits.events) x WHERE index <> 0 AND step <> 1";
+    assert_eq!(server.query(odd), "0");
+}
+
+/// A mirror that version 1 began goes on after `init`. What version 1 copied has no commits.
+pub(crate) fn a_mirror_of_version_1_goes_on(server: &Server) {
+    let annals = Annals::in_memory().unwrap();
+    fill(&annals, 12, 300);
+    let begun = annals.position();
+    let settings = server.settings_of("older");
+    mirror_of(&annals, &settings).wait_for(begun, |_| {}).unwrap();
+    // As version 1 would have left it.
+    server.sql("CREATE SCHEMA v1; SET search_path = v1");
+    let tables = concat!("SET search_path = v1;", include_str!("../../sql/1.sql"));
+    server.sql(tables);
+    server.sql(
+        "INSERT INTO v1.annals_schema (version, role, log)
+            SELECT 1, role, log FROM older.annals_schema;
+         INSERT INTO v1.streams TABLE older.streams;
+         INSERT INTO v1.events SELECT position, stream, version, time, NULL, codec, schema_version,
+            type, id, token, payload, metadata, tags, json FROM older.events;
+         INSERT INTO v1.mirrored (position) SELECT position FROM older.mirrored",
+    );
+    let settings = server.settings_of("v1");
+    let early = Mirror::start(&annals, settings.clone()).unwrap();
+    let error = early.wait_for(begun, |_| {}).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("version 1") && text.contains("run init"), "{text}");
+    fill(&annals, 13, 300);
+    let mirror = mirror_of(&annals, &settings);
+    mirror.wait_for(annals.position(), |_| {}).unwrap();
+    assert_same(&annals, &settings);
+    let unknown = server.query("SELECT max(position) FROM v1.events WHERE commit_index IS NULL");
+    assert_eq!(unknown, begun.to_string());
+}
+
 /// Whoever changed, removed or added a row is found out, with the position and the column.
 pub(crate) fn verify_names_the_first_difference(server: &Server) {
     let annals = Annals::in_memory().unwrap();
@@ -126,6 +188,8 @@ pub(crate) fn verify_names_the_first_difference(server: &Server) {
         ("UPDATE events SET schema_version = 9 WHERE position = 12345", 12_345, "schema_version"),
         ("UPDATE events SET version = 999999 WHERE position = 12345", 12_345, "version"),
         ("UPDATE events SET id = gen_random_uuid() WHERE position = 12345", 12_345, "id"),
+        ("UPDATE events SET commit_index = 77 WHERE position = 12345", 12_345, "commit_index"),
+        ("UPDATE events SET commit_index = NULL WHERE position = 12345", 12_345, "commit_index"),
         ("UPDATE events SET stream = -1 WHERE position = 12345", 12_345, "of stream"),
         ("DELETE FROM events WHERE position IN (7, 9)", 7, "missing"),
         ("DELETE FROM events WHERE position > 10", 11, "missing"),
@@ -247,7 +311,10 @@ pub(crate) fn a_mirror_needs_few_rights(server: &Server) {
     let mirror = Mirror::start(&annals, settings.clone()).unwrap();
     let error = mirror.wait_for(annals.position(), |_| {}).unwrap_err();
     assert!(matches!(error, MirrorError::Server { .. }), "{error:?}");
-    server.sql("GRANT EXECUTE ON FUNCTION modest.mirror TO follower");
+    server.sql(
+        "GRANT EXECUTE ON FUNCTION modest.mirror_to TO follower;
+         GRANT INSERT ON modest.streams, modest.events TO follower",
+    );
     let mirror = Mirror::start(&annals, settings.clone()).unwrap();
     mirror.wait_for(annals.position(), |_| {}).unwrap();
     assert_same(&annals, &settings);

@@ -68,7 +68,7 @@ pub(crate) fn a_schema_that_is_not_a_stores_is_refused(server: &Server) {
     server.sql("UPDATE newer.annals_schema SET version = 77");
     for error in [open(&settings), init(&settings, Role::Store).unwrap_err()] {
         assert!(
-            matches!(error, ConnectError::SchemaVersion { found: 77, known: 1, .. }),
+            matches!(error, ConnectError::SchemaVersion { found: 77, known: 2, .. }),
             "{error:?}"
         );
     }
