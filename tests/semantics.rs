@@ -29,10 +29,10 @@ use std::{
 };
 
 use annals::{
-    Annals, Append, AppendError, CodecId, Committed, Conflict, Conflicts, Delivery, Direction,
-    Directory, EventId, ExpectedVersion, File, Filter, LogQuery, NewEvent, Options, Position,
-    ReadError, ReadFrom, ReadMode, RecordedEvent, SchemaVersion, Snapshot, Store, StreamId,
-    StreamQuery, StreamVersion, Subscription, SyncPolicy,
+    Annals, Append, AppendError, CodecId, CommitDelivery, Committed, Conflict, Conflicts, Delivery,
+    Direction, Directory, EventId, ExpectedVersion, File, Filter, LogQuery, NewEvent, Options,
+    Position, ReadError, ReadFrom, ReadMode, RecordedEvent, SchemaVersion, Snapshot, Store,
+    StreamId, StreamQuery, StreamVersion, Subscription, SyncPolicy,
 };
 use annals_sim::{Random, SimDisk};
 use annals_wal::{Access, LockError, Map, WriterLock};
@@ -1032,6 +1032,44 @@ fn a_subscription_gets_what_the_close_writes() {
     let events = deliveries.iter().filter(|d| matches!(d, Some(Delivery::Event(_))));
     assert_eq!(events.count(), 1);
     assert_eq!(pending.wait().unwrap().first, Position::new(1));
+}
+
+/// G14 (subscriptions miss nothing): from commit to commit each is delivered wholly and says where
+/// it begins, also from its middle on, filtered, and after single events of it.
+#[test]
+fn a_subscription_can_go_from_commit_to_commit() {
+    let store = Options::new().in_memory().unwrap();
+    for names in [&["a", "b", "a"][..], &["b"], &["a", "a"]] {
+        let events = names.iter().map(|n| NewEvent::new(stream(n), "Happened", "").unwrap());
+        store.append(&Append::new().events(events.collect::<Vec<_>>())).wait().unwrap();
+    }
+    let delivered = |mut subscription: Subscription, single: u64| {
+        for _ in 0..single {
+            assert!(matches!(subscription.try_recv().unwrap(), Some(Delivery::Event(_))));
+        }
+        let mut commits = Vec::new();
+        loop {
+            match pollster::block_on(subscription.next_commit()).unwrap() {
+                CommitDelivery::Commit { first, events } => {
+                    let positions: Vec<_> = events.iter().map(|e| e.position.get()).collect();
+                    commits.push((first.get(), positions));
+                }
+                CommitDelivery::CaughtUp(position) => {
+                    assert_eq!(position, store.position());
+                    assert_eq!(subscription.try_recv_commit().unwrap(), None);
+                    return commits;
+                }
+            }
+        }
+    };
+    let all = [(1, vec![1, 2, 3]), (4, vec![4]), (5, vec![5, 6])];
+    assert_eq!(delivered(store.subscribe(Position::ZERO), 0), all);
+    let middle = [(1, vec![3]), (4, vec![4]), (5, vec![5, 6])];
+    assert_eq!(delivered(store.subscribe(Position::new(2)), 0), middle);
+    assert_eq!(delivered(store.subscribe(Position::ZERO), 2), middle);
+    let only_a = Filter::all().stream_prefix("a");
+    let filtered = [(1, vec![1, 3]), (5, vec![5, 6])];
+    assert_eq!(delivered(store.subscribe_to(Position::ZERO, only_a), 0), filtered);
 }
 
 /// G14 (subscriptions miss nothing): a subscription that began on an empty log is not lost when
