@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 
 use crate::{
     disk::{
@@ -10,6 +10,7 @@ use crate::{
         plan::DiskPlan,
     },
     plan::Plan,
+    report::{backend, own::Commands, scene::Extent},
     workload::Workload,
 };
 
@@ -29,11 +30,20 @@ pub(crate) enum Command {
     Soak(Soak),
     /// The ways in which a log could write, side by side, without the log.
     Disk(Disk),
+    /// The workloads of commands on every backend, in one run: tables, pictures, a page.
+    Report(Report),
+    /// Two recorded reports side by side: what is better, worse, or noise.
+    Compare(Compare),
+    /// Writes a page with all recorded reports, beside them.
+    History(History),
     /// Counts the instructions of the hot paths below valgrind; needs a release build.
     Count(Count),
     /// Does the operations of one hot path: what `count` runs below valgrind.
     #[command(hide = true)]
     Operate(Operate),
+    /// One run of one workload on Annals: what `report` runs in processes of their own.
+    #[command(hide = true)]
+    Commands(Commands),
 }
 
 #[derive(Debug, clap::Args)]
@@ -95,6 +105,61 @@ pub(crate) struct Count {
     /// Where logs lie while they are used; which disk it is does not matter.
     #[arg(long, default_value = "target/bench")]
     pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Report {
+    /// Fewer commands, one round: orders of magnitude in less than a minute.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// How often everything is run, in turns [default: 3, or 1 with --quick].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: Option<u32>,
+    /// Only these backends, separated by commas [default: all].
+    #[arg(long, value_name = "BACKEND", value_delimiter = ',', value_parser = backends())]
+    pub(crate) only: Vec<String>,
+    /// The program `annals-peers`, which runs EventCore [default: where cargo builds it].
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) peers: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Compare {
+    /// The `report.json` of a record, or the record's directory.
+    pub(crate) old: PathBuf,
+    /// The same of the one to judge.
+    pub(crate) new: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct History {
+    /// The directory that has the records.
+    #[arg(default_value = "benches/record")]
+    pub(crate) records: PathBuf,
+}
+
+fn backends() -> PossibleValuesParser {
+    PossibleValuesParser::new(backend::ALL.map(|backend| backend.name))
+}
+
+impl Report {
+    pub(crate) fn extent(&self) -> Extent {
+        if self.quick { Extent::Quick } else { Extent::Whole }
+    }
+
+    pub(crate) fn rounds(&self) -> u32 {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 3 })
+    }
+
+    /// What to type to do the same elsewhere.
+    pub(crate) fn command(&self) -> String {
+        let quick = if self.quick { " --quick" } else { "" };
+        let only = self.only.join(",");
+        let only = if only.is_empty() { only } else { format!(" --only {only}") };
+        format!("annals-bench report{quick}{only} --rounds {}", self.rounds())
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    arguments::{Arguments, Command, Disk, Place, Run, Soak},
+    arguments::{Arguments, Command, Compare, Disk, History, Place, Report, Run, Soak},
     beside, catalogue, commands, disk,
     error::BenchError,
     instructions,
@@ -14,6 +14,12 @@ use crate::{
     progress::Progress,
     reads,
     render::{self, Record},
+    report::{
+        self,
+        make::{Making, make},
+        own,
+        results::Results,
+    },
     rounds,
     row::Row,
     scratch::Scratch,
@@ -31,13 +37,17 @@ pub fn execute(arguments: Arguments) -> Result<(), BenchError> {
         Command::Run(run) => execute_run(&run),
         Command::Soak(soak) => execute_soak(&soak),
         Command::Disk(disk) => execute_disk(&disk),
+        Command::Report(report) => execute_report(&report),
+        Command::Compare(compare) => execute_compare(&compare),
+        Command::History(history) => execute_history(&history),
+        Command::Commands(commands) => execute_commands(&commands),
         Command::Count(count) => instructions::run(&count),
         Command::Operate(operate) => instructions::operate(&operate),
     }
 }
 
 fn execute_run(run: &Run) -> Result<(), BenchError> {
-    let Begun { scratch, record, progress, machine } = begin(&run.place)?;
+    let Begun { scratch, record, progress, machine, .. } = begin(&run.place)?;
     let (plan, mut rows) = (run.plan(), Vec::new());
     for workload in run.workloads() {
         let of = measure(workload, &plan, &scratch, &progress)?;
@@ -78,7 +88,7 @@ fn measure(
 }
 
 fn execute_soak(arguments: &Soak) -> Result<(), BenchError> {
-    let Begun { scratch, record, progress, machine } = begin(&arguments.place)?;
+    let Begun { scratch, record, progress, machine, .. } = begin(&arguments.place)?;
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
     let soak = soak::run(length, &scratch, &progress)?;
     progress.end();
@@ -93,7 +103,7 @@ fn execute_soak(arguments: &Soak) -> Result<(), BenchError> {
 }
 
 fn execute_disk(arguments: &Disk) -> Result<(), BenchError> {
-    let Begun { scratch, record, progress, machine } = begin(&arguments.place)?;
+    let Begun { scratch, record, progress, machine, .. } = begin(&arguments.place)?;
     let (plan, mut rows) = (arguments.plan(), Vec::new());
     for part in arguments.parts() {
         let of = disk::run(part, &plan, &scratch, &progress)?;
@@ -109,12 +119,55 @@ fn execute_disk(arguments: &Disk) -> Result<(), BenchError> {
     finish(record, &format!("{}-disk", machine.record_name()), &[])
 }
 
+fn execute_report(arguments: &Report) -> Result<(), BenchError> {
+    let Begun { scratch, record, progress, machine, interrupt } = begin(&arguments.place)?;
+    let making = Making {
+        extent: arguments.extent(),
+        rounds: arguments.rounds(),
+        only: &arguments.only,
+        peers: arguments.peers.as_deref(),
+        command: arguments.command(),
+        dir: &arguments.place.dir,
+    };
+    let results = make(&making, machine, &scratch, &interrupt, &progress)?;
+    progress.end();
+    println!("{}", report::terminal::text(&results));
+    let Some(record) = record else { return Ok(()) };
+    for (name, text) in report::files::of(&results)? {
+        record.write(&name, &text)?;
+    }
+    finish(record, &format!("{}-report", results.machine.record_name()), &[])
+}
+
+fn execute_compare(arguments: &Compare) -> Result<(), BenchError> {
+    let (old, new) = (Results::read(&arguments.old)?, Results::read(&arguments.new)?);
+    print!("{}", report::compare::text(&old, &new));
+    Ok(())
+}
+
+fn execute_history(arguments: &History) -> Result<(), BenchError> {
+    for file in report::history::write(&arguments.records)? {
+        println!("{}", file.display());
+    }
+    Ok(())
+}
+
+/// One row on standard output.
+fn execute_commands(commands: &own::Commands) -> Result<(), BenchError> {
+    let row = serde_json::to_string(&own::run(commands)?);
+    let row =
+        row.map_err(|error| BenchError::Io { action: "write a row", source: error.into() })?;
+    println!("{row}");
+    Ok(())
+}
+
 /// What every run has: where it measures, what it records, what it shows, and on which machine.
 struct Begun {
     scratch: Scratch,
     record: Option<Record>,
     progress: Progress,
     machine: Machine,
+    interrupt: Interrupt,
 }
 
 /// Begins a run: touches memory, and says where it is measured.
@@ -129,7 +182,7 @@ fn begin(place: &Place) -> Result<Begun, BenchError> {
     for (name, value) in machine.lines() {
         progress.print(&format!("{name:<20} {value}"));
     }
-    Ok(Begun { scratch, record, progress, machine })
+    Ok(Begun { scratch, record, progress, machine, interrupt })
 }
 
 /// Adds the plots, and gives the record its name.

@@ -5,9 +5,11 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
+    time::Duration,
 };
 
 use parking_lot::Mutex;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
@@ -15,11 +17,19 @@ use tokio::{
 
 use crate::error::{BenchError, io_error};
 
-/// What is removed when the program is interrupted.
+/// What is stopped and removed when the program is interrupted.
 #[derive(Debug, Clone)]
-pub struct Interrupt {
-    paths: Arc<Mutex<Vec<PathBuf>>>,
+pub struct Interrupt(Arc<Mutex<Left>>);
+
+#[derive(Debug, Default)]
+struct Left {
+    processes: Vec<(Pid, Signal)>,
+    paths: Vec<PathBuf>,
 }
+
+/// How often a directory is removed, and how long processes that write there get to end in between.
+const TRIES: u32 = 10;
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// How a shell sees a program that Ctrl-C ended.
 const EXIT_CODE: i32 = 130;
@@ -30,13 +40,13 @@ impl Interrupt {
     /// # Errors
     /// [`BenchError::Io`]: the system does not let it listen.
     pub fn listen() -> Result<Self, BenchError> {
-        let paths = Arc::new(Mutex::new(Vec::new()));
-        let interrupt = Self { paths: Arc::clone(&paths) };
+        let left = Arc::new(Mutex::new(Left::default()));
+        let interrupt = Self(Arc::clone(&left));
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(io_error("listen for Ctrl-C"))?;
         let wait = move || {
             if runtime.block_on(signalled()).is_ok() {
-                end(&paths.lock());
+                end(&left.lock());
             }
         };
         let thread = thread::Builder::new().name("interrupt".into()).spawn(wait);
@@ -46,12 +56,22 @@ impl Interrupt {
 
     /// Has a directory removed.
     pub fn remove(&self, path: &Path) {
-        self.paths.lock().push(path.to_owned());
+        self.0.lock().paths.push(path.to_owned());
     }
 
     /// Leaves a directory alone again.
     pub fn keep(&self, path: &Path) {
-        self.paths.lock().retain(|listed| listed != path);
+        self.0.lock().paths.retain(|listed| listed != path);
+    }
+
+    /// Has a process stopped by a signal, before directories are removed.
+    pub(crate) fn stop(&self, process: Pid, signal: Signal) {
+        self.0.lock().processes.push((process, signal));
+    }
+
+    /// A process has ended: its number may soon be another's.
+    pub(crate) fn ended(&self, process: Pid) {
+        self.0.lock().processes.retain(|(listed, _)| *listed != process);
     }
 }
 
@@ -66,10 +86,20 @@ async fn signalled() -> io::Result<()> {
     Ok(())
 }
 
-fn end(paths: &[PathBuf]) -> ! {
-    for path in paths {
+fn end(left: &Left) -> ! {
+    for (process, signal) in &left.processes {
+        // It may have ended by itself.
+        let _ = kill_process(*process, *signal);
+    }
+    for path in &left.paths {
         // Stores in there may still write: what they make anew goes the second time.
-        let removed = (0..3).any(|_| std::fs::remove_dir_all(path).is_ok());
+        let removed = (0..TRIES).any(|_| {
+            let removed = std::fs::remove_dir_all(path).is_ok();
+            if !removed && !left.processes.is_empty() {
+                thread::sleep(PATIENCE);
+            }
+            removed || !path.exists()
+        });
         if !removed && path.exists() {
             eprintln!("{} is left over: delete it", path.display());
         }

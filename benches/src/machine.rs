@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use jiff::Timestamp;
 
 /// The machine, its state, and what was measured.
-#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Machine {
     pub(crate) date: String,
     pub(crate) cpu: String,

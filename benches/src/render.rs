@@ -1,12 +1,13 @@
 //! What is made of the results: tables, files, plots.
 
-mod chart;
+pub(crate) mod chart;
 mod csv;
+pub(crate) mod dots;
 mod json;
 mod markdown;
 mod plots;
 mod record;
-mod table;
+pub(crate) mod table;
 
 pub use chart::{Axis, Chart, Line, Point, Scale};
 pub(crate) use csv::{results_csv, runs_csv, soak_csv};

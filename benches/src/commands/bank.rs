@@ -9,7 +9,11 @@ use annals::{
 use serde::{Deserialize, Serialize};
 
 use super::load::Load;
-use crate::{error::BenchError, random::Random};
+use crate::{
+    error::BenchError,
+    random::Random,
+    report::plan::{Financial, Payment},
+};
 
 /// So many accounts, each with so many deposits at first, and whether their states are kept
 /// between commands.
@@ -61,6 +65,24 @@ enum What {
     Deposit { account: StreamId, cents: u64 },
     Withdraw { account: StreamId, cents: u64 },
     Transfer { from: StreamId, to: StreamId, cents: u64 },
+}
+
+impl Request {
+    /// A payment of the report.
+    pub(crate) fn paying(payment: Payment) -> Result<Self, BenchError> {
+        let what = match payment {
+            Payment::Deposit { account: to, cents } => {
+                What::Deposit { account: account(to)?, cents }
+            }
+            Payment::Withdraw { account: from, cents } => {
+                What::Withdraw { account: account(from)?, cents }
+            }
+            Payment::Transfer { from, to, cents } => {
+                What::Transfer { from: account(from)?, to: account(to)?, cents }
+            }
+        };
+        Ok(Self { what, is_cached: true })
+    }
 }
 
 #[derive(Debug)]
@@ -115,7 +137,7 @@ impl Command for Request {
 }
 
 fn account(number: u64) -> Result<StreamId, BenchError> {
-    Ok(StreamId::new(&format!("account-{number:07}"))?)
+    Ok(StreamId::new(&Financial::stream(number))?)
 }
 
 impl Load for Bank {

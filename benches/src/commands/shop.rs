@@ -9,7 +9,11 @@ use annals::{
 use serde::{Deserialize, Serialize};
 
 use super::load::Load;
-use crate::{error::BenchError, random::Random};
+use crate::{
+    error::BenchError,
+    random::Random,
+    report::plan::{Order, Orders},
+};
 
 /// So many products, and whether states are kept between commands.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +34,8 @@ const RESTOCK_EVERY: u64 = 10;
 pub(crate) enum ShopEvent {
     Stocked { count: u64 },
     Taken { count: u64 },
-    Ordered { products: u64 },
-    Bought { products: u64 },
+    Ordered { pieces: u64 },
+    Bought { pieces: u64 },
 }
 
 /// A product, an order or a customer.
@@ -50,7 +54,7 @@ impl StreamState for Item {
             ShopEvent::Stocked { count } => self.stock += count,
             ShopEvent::Taken { count } => self.stock -= count,
             ShopEvent::Ordered { .. } => self.is_ordered = true,
-            ShopEvent::Bought { products } => self.bought += products,
+            ShopEvent::Bought { pieces } => self.bought += pieces,
         }
     }
 }
@@ -66,6 +70,20 @@ pub(crate) struct Request {
 enum What {
     Order { customer: StreamId, order: StreamId, products: Vec<(StreamId, u64)> },
     Restock { product: StreamId, count: u64 },
+}
+
+impl Request {
+    /// An order of the report.
+    pub(crate) fn ordering(order: &Order) -> Result<Self, BenchError> {
+        let products =
+            order.products.iter().map(|(number, pieces)| Ok((product(*number)?, *pieces)));
+        let what = What::Order {
+            customer: StreamId::new(&Orders::customer_stream(order.customer))?,
+            order: StreamId::new(&Orders::order_stream(order.order))?,
+            products: products.collect::<Result<_, BenchError>>()?,
+        };
+        Ok(Self { what, is_cached: true })
+    }
 }
 
 #[derive(Debug)]
@@ -112,9 +130,9 @@ impl Command for Request {
         if products.iter().any(|(product, count)| items.of(product).stock < *count) {
             return Err(Refused::OutOfStock);
         }
-        let count = crate::number::wide(products.len());
-        let mut decision = Decision::one(order.clone(), ShopEvent::Ordered { products: count })
-            .and(customer.clone(), ShopEvent::Bought { products: count });
+        let pieces = products.iter().map(|(_, count)| count).sum();
+        let mut decision = Decision::one(order.clone(), ShopEvent::Ordered { pieces })
+            .and(customer.clone(), ShopEvent::Bought { pieces });
         for (product, count) in products {
             decision = decision.and(product.clone(), ShopEvent::Taken { count: *count });
         }
@@ -123,7 +141,7 @@ impl Command for Request {
 }
 
 fn product(number: u64) -> Result<StreamId, BenchError> {
-    Ok(StreamId::new(&format!("product-{number:04}"))?)
+    Ok(StreamId::new(&Orders::product_stream(number))?)
 }
 
 impl Load for Shop {
@@ -177,7 +195,7 @@ impl Load for Shop {
                     *stocks.entry(event.stream.clone()).or_default() += count;
                 }
                 ShopEvent::Taken { count } => {
-                    taken += 1;
+                    taken += count;
                     let stock = stocks.entry(event.stream.clone()).or_default();
                     *stock =
                         stock.checked_sub(count).ok_or_else(|| lost("sold what is not there"))?;
@@ -185,13 +203,13 @@ impl Load for Shop {
                 ShopEvent::Ordered { .. } if event.version.get() > 1 => {
                     return Err(lost("ordered twice"));
                 }
-                ShopEvent::Ordered { products } => ordered += products,
+                ShopEvent::Ordered { pieces } => ordered += pieces,
                 ShopEvent::Bought { .. } => {}
             }
         }
         if ordered == taken {
             return Ok(());
         }
-        Err(BenchError::Lost(format!("{ordered} products were ordered, {taken} were taken")))
+        Err(BenchError::Lost(format!("{ordered} pieces were ordered, {taken} were taken")))
     }
 }

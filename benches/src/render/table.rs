@@ -44,6 +44,14 @@ impl Table {
         Self { headings: keep(&self.headings), lines: self.lines.iter().map(keep).collect() }
     }
 
+    pub(crate) fn headings(&self) -> &[String] {
+        &self.headings
+    }
+
+    pub(crate) fn lines(&self) -> &[Vec<String>] {
+        &self.lines
+    }
+
     fn width(&self, column: usize) -> usize {
         let cells = self.lines.iter().chain([&self.headings]).filter_map(|line| line.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0).max(3)

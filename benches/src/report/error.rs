@@ -50,7 +50,25 @@ pub enum ReportError {
         /// The digest of the state that is.
         actual: String,
     },
-    /// Latencies cannot be written or read.
-    #[error("latencies cannot be written or read: {0}")]
-    Histogram(String),
+    /// A run ended without a row.
+    #[error("{workload} on {backend} was not measured: {said}")]
+    Child {
+        /// The workload.
+        workload: String,
+        /// Where it was to run.
+        backend: String,
+        /// What its process said.
+        said: String,
+    },
+    /// There is no Postgres server.
+    #[error("no Postgres server: {0}")]
+    NoServer(String),
+    /// A file with results of a report cannot be used.
+    #[error("{}: {what}", file.display())]
+    Results {
+        /// The file.
+        file: std::path::PathBuf,
+        /// What is wrong with it, and what to do.
+        what: String,
+    },
 }
