@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{filesystem::Filesystem, perform::Performance, plant::Plant};
+use crate::{filesystem::Filesystem, part::Part, perform::Performance, plant::Plant};
 
 /// Cuts the power under Annals stores on real filesystems, at every write and every flush of the
 /// disk, thousands of times.
@@ -70,6 +70,14 @@ pub(crate) struct Deep {
     /// How much of it, for who has less time. The record has the counts that were reached.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub(crate) percent: u64,
+    /// Only the power cuts of one of N equal parts, K/N: for example 3/50. What came of it is added
+    /// to the record, a row for each filesystem as soon as it is done with. Parts with the same
+    /// seed have nothing in common.
+    #[arg(long, value_name = "K/N", conflicts_with = "percent")]
+    pub(crate) part: Option<Part>,
+    /// Of a part: only this filesystem.
+    #[arg(long, requires = "part")]
+    pub(crate) filesystem: Option<Filesystem>,
 }
 
 /// So many states of one filesystem.

@@ -3,7 +3,7 @@
 //! where another recording begins: of the recovery, in which the power is cut again.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
     path::Path,
     sync::{
         Arc,
@@ -62,6 +62,9 @@ pub(crate) struct Tally {
     /// States, examined or gone on with, of which only whole blocks are missing, since the
     /// filesystem takes nothing else.
     pub(crate) not_torn: u64,
+    /// Digests of the states: the same disk may follow from power cuts at several moments, with
+    /// other promises to keep.
+    pub(crate) disks: HashSet<u64>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -268,6 +271,7 @@ impl Tally {
             Kept::Prefix => 1,
             Kept::Subset(_) => 2,
         };
+        self.disks.insert(state.image.digest());
         for (counts, index) in [(&mut self.kept, kept), (&mut self.cuts, to_usize(recording.cuts))]
         {
             if let Some(count) = counts.get_mut(index) {

@@ -1,6 +1,10 @@
 //! Does what the program was told.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
 
 use crate::{
     arguments::{Arguments, Command, Common, Deep, Replay, Run},
@@ -12,13 +16,14 @@ use crate::{
     machine::Machine,
     namespace,
     number::{to_u64, to_usize},
+    part::Part,
     perform,
     plant::Plant,
     pool::{Examined, Pool},
     progress::Progress,
     recording::Recording,
     rehearsal,
-    report::Report,
+    report::{self, Report},
     requirements,
     states::States,
     workload,
@@ -32,6 +37,9 @@ use crate::{
 pub fn execute(arguments: Arguments) -> Result<(), PowercutError> {
     match arguments.command {
         Command::Ci(common) => execute_all(&common, &gate::CI, None),
+        Command::Deep(Deep { common, record, part: Some(part), filesystem, .. }) => {
+            execute_part(&common, part, &chosen(filesystem), &record)
+        }
         Command::Deep(deep) => {
             let extent = gate::DEEP.percent(deep.percent);
             execute_all(&deep.common, &extent, Some(&deep))
@@ -95,6 +103,29 @@ fn execute_all(
         let command = format!("annals-powercut deep --seed {} --percent {percent}", common.seed);
         let written = gate.report.write(record, &machine, &command, duration);
         written.map_err(PowercutError::io(&format!("write {}", record.display())))?;
+    }
+    gate.report.verdict()
+}
+
+/// Cuts the power for one part of what belongs before a release.
+fn execute_part(
+    common: &Common,
+    part: Part,
+    filesystems: &[Filesystem],
+    record: &Path,
+) -> Result<(), PowercutError> {
+    let seed = part.seed(common.seed);
+    let machine = Machine::look(common.seed);
+    let record = gate::absolute(record)?;
+    let mut gate = Gate { seed, ..open_gate(common)? };
+    for (filesystem, states) in gate::DEEP.states {
+        if filesystems.contains(&filesystem) {
+            let start = Instant::now();
+            let tally = gate.cut_power(filesystem, part.share(states))?;
+            let row = report::row_of_part(&machine, part, filesystem, &tally, start.elapsed());
+            let added = report::add_to(&record, &row);
+            added.map_err(PowercutError::io(&format!("write {}", record.display())))?;
+        }
     }
     gate.report.verdict()
 }

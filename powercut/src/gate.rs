@@ -86,7 +86,15 @@ impl Gate {
         self.plant_defects(&Plant::ALL, &Filesystem::ALL)
     }
 
-    fn cut_power(&mut self, filesystem: Filesystem, wanted: u64) -> Result<(), PowercutError> {
+    /// Cuts the power so many times; returns what was examined.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn cut_power(
+        &mut self,
+        filesystem: Filesystem,
+        wanted: u64,
+    ) -> Result<Tally, PowercutError> {
         let campaign = Campaign {
             filesystem,
             workloads: workload::ALL.to_vec(),
@@ -113,7 +121,8 @@ impl Gate {
             self.report.complain(&PowercutError::BrokenWord(what));
         }
         let found = evidence::keep(&tally.findings, &self.failures);
-        self.report.keep(found).map(drop)
+        self.report.keep(found)?;
+        Ok(tally)
     }
 
     fn run_campaign(

@@ -52,6 +52,7 @@ mod campaign;
 mod evidence;
 mod gate;
 mod machine;
+mod part;
 mod plants;
 mod report;
 mod trials;

@@ -44,6 +44,14 @@ impl Machine {
         self.date.split(' ').next().unwrap_or_default()
     }
 
+    pub(crate) fn commit(&self) -> &str {
+        &self.commit
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     pub(crate) fn lines(&self) -> [(&'static str, String); 7] {
         [
             ("date", self.date.clone()),

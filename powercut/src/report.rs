@@ -1,10 +1,17 @@
 //! What was tried and what came of it, for people: printed while it goes on, and written to a file
 //! where one is asked for.
 
-use std::{collections::BTreeMap, fmt::Write, fs, io, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    io::{self, Write as _},
+    path::Path,
+    time::Duration,
+};
 
 use crate::{
-    campaign::Tally, error::PowercutError, filesystem::Filesystem, machine::Machine,
+    campaign::Tally, error::PowercutError, filesystem::Filesystem, machine::Machine, part::Part,
     plants::Verdict, trials::TrialTally,
 };
 
@@ -55,10 +62,11 @@ impl Report {
         let (states, findings) = (tally.states, tally.findings.len());
         println!(
             "{}: {states} states ({first} of a first life, {second} of a second, {third} of a \
-             third; {} untorn) of {} recordings ({writes} writes, {discards} discards, {flushes} \
+             third; {} untorn; {} different disks) of {} recordings ({writes} writes, {discards} discards, {flushes} \
              flushes), {findings} broken promises, {} s",
             filesystem.name(),
             tally.not_torn,
+            tally.disks.len(),
             tally.recordings,
             duration.as_secs()
         );
@@ -155,6 +163,62 @@ impl Report {
         }
     }
 }
+
+/// What came of one part of the power cuts on a filesystem, as a row of a table.
+pub(crate) fn row_of_part(
+    machine: &Machine,
+    part: Part,
+    filesystem: Filesystem,
+    tally: &Tally,
+    duration: Duration,
+) -> String {
+    let [first, second, third] = tally.cuts;
+    let [writes, _, flushes] = tally.requests;
+    let cells = [
+        machine.day().to_owned(),
+        machine.commit().to_owned(),
+        part.to_string(),
+        machine.seed().to_string(),
+        filesystem.name().to_owned(),
+        tally.states.to_string(),
+        tally.disks.len().to_string(),
+        first.to_string(),
+        second.to_string(),
+        third.to_string(),
+        tally.not_torn.to_string(),
+        tally.recordings.to_string(),
+        writes.to_string(),
+        flushes.to_string(),
+        tally.findings.len().to_string(),
+        duration.as_secs().to_string(),
+    ];
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// Adds a row to the record of parts, which is begun where there is none.
+///
+/// # Errors
+/// As the system says.
+pub(crate) fn add_to(record: &Path, row: &str) -> io::Result<()> {
+    if let Some(parent) = record.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut file = fs::OpenOptions::new().append(true).create(true).open(record)?;
+    if file.metadata()?.len() == 0 {
+        file.write_all(PARTS.as_bytes())?;
+    }
+    file.write_all(row.as_bytes())
+}
+
+const PARTS: &str = "# Power cuts on real filesystems, part by part\n\n\
+    Rows are added by `annals-powercut deep --part K/N --record FILE`. States are disks that a power \
+    cut may leave behind; of these so many are different from all others of the part: the others \
+    were examined for what else had been promised by then. First, second, third: in which life of \
+    a store. Untorn: the filesystem itself did not outlive torn blocks, so only whole ones are \
+    missing.\n\n\
+    | date | commit | part | seed | filesystem | states | different | first | second | third | \
+    untorn | recordings | writes | flushes | broken promises | s |\n\
+    |---|---|--:|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
 
 const POWER_CUTS: &str = "\n## Power cuts\n\n\
     States are disks that a power cut may leave behind: with nothing of what was not flushed, all \
