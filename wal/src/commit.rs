@@ -26,10 +26,10 @@ use crate::{
     environment::Threads,
     error::Failure,
     flusher::Flusher,
-    num::to_u64,
+    num::{to_u64, to_usize},
     observe::{self, Meters},
     options::{LogOptions, SyncPolicy},
-    pace::Pace,
+    pace::{Pace, SPINS, TURNS, YIELDS},
     prepare::Preparer,
     recovery::Recovered,
     segment::Segment,
@@ -60,15 +60,8 @@ pub(crate) struct Shared {
     pub(crate) pace: Pace,
 }
 
-/// How many more groups a caller writes for others, where they are quick, before it goes its way.
-const TURNS: u32 = 8;
-
-/// How often a caller looks, where groups are quick, before it lets other threads run: they may
-/// be the ones that it waits for.
-const SPINS: u32 = 50;
-
-/// How often it does so before it sleeps.
-const YIELDS: u32 = 3;
+/// How many of the segments that ended last are searched with all their waypoints.
+const FINE_SEGMENTS: u64 = 16;
 
 /// What only the leader knows.
 #[derive(Debug)]
@@ -223,7 +216,8 @@ impl Shared {
         if planted(Bug::WatermarkTooEarly) {
             self.watermark.publish(group.number, group.last_record);
         }
-        match self.write_timed(&group, writer) {
+        let environment = &*self.options.environment;
+        match self.pace.timed(environment, group.number, || self.write(&group, writer)) {
             Ok(()) => {
                 let Group { number, parts, last_record, frames, bytes } = group;
                 drop(parts);
@@ -240,16 +234,6 @@ impl Shared {
         // Relaxed: nothing is inferred from a count.
         self.counters.groups.fetch_add(1, Ordering::Relaxed);
         ended
-    }
-
-    fn write_timed(&self, group: &Group, writer: &mut Writer) -> Result<(), Failure> {
-        if !Pace::is_timed(group.number) {
-            return self.write(group, writer);
-        }
-        let began = self.options.environment.now_micros();
-        let written = self.write(group, writer);
-        self.pace.note(self.options.environment.now_micros().saturating_sub(began));
-        written
     }
 
     fn write(&self, group: &Group, writer: &mut Writer) -> Result<(), Failure> {
@@ -274,9 +258,19 @@ impl Shared {
             }
             if index < last {
                 part.segment.release();
+                self.thin_out(part.segment.header.segment);
             }
         }
         Ok(())
+    }
+
+    /// A segment ended: one that ended long ago keeps less in memory.
+    fn thin_out(&self, ended: u64) {
+        let segments = self.segments.read();
+        let past = ended.checked_sub(FINE_SEGMENTS + 1).and_then(|i| segments.get(to_usize(i)));
+        if let Some(past) = past {
+            past.thin_out();
+        }
     }
 
     /// Whether what is written is synced before it is seen. A segment that ends, and one that

@@ -2,9 +2,21 @@
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
+use crate::environment::Environment;
+
 /// A group that ends sooner costs less than to put a thread to sleep and to wake it, 5 to 10
 /// microseconds. Only where a sync needs no device: memory, and what is as fast.
 const QUICK_NANOS: i64 = 8_000;
+
+/// How many more groups a caller writes for others, where they are quick, before it goes its way.
+pub(crate) const TURNS: u32 = 8;
+
+/// How often a caller looks, where groups are quick, before it lets other threads run: they may
+/// be the ones that it waits for.
+pub(crate) const SPINS: u32 = 50;
+
+/// How often it does so before it sleeps.
+pub(crate) const YIELDS: u32 = 3;
 
 /// One group of so many is timed: looking at the clock takes time, too.
 const TIMED: u64 = 16;
@@ -25,12 +37,23 @@ impl Pace {
         self.0.load(Relaxed) < QUICK_NANOS
     }
 
-    /// Whether this group is to be timed.
-    pub(crate) const fn is_timed(group: u64) -> bool {
-        group.is_multiple_of(TIMED)
+    /// Writes a group, and looks how long that takes, if it is its turn.
+    pub(crate) fn timed<T>(
+        &self,
+        environment: &dyn Environment,
+        group: u64,
+        write: impl FnOnce() -> T,
+    ) -> T {
+        if !group.is_multiple_of(TIMED) {
+            return write();
+        }
+        let began = environment.now_micros();
+        let written = write();
+        self.note(environment.now_micros().saturating_sub(began));
+        written
     }
 
-    /// A group took so long. A clock that was set back says nothing.
+    /// A group took so long; nothing, if the clock was set back meanwhile.
     pub(crate) fn note(&self, micros: i64) {
         let mean = self.0.load(Relaxed);
         // A sync of a second is forgotten as soon as one of a millisecond.

@@ -22,6 +22,9 @@ use crate::{
 /// Where every so many bytes a frame begins: a search for a record starts at the last one before.
 const WAYPOINT_BYTES: u64 = 2 << 10;
 
+/// Of the waypoints of a segment that is long past, one of so many is kept.
+const THINNED_OUT: usize = 32;
+
 /// One file of the log, open for reading; the writer alone writes to it.
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -191,6 +194,12 @@ impl Segment {
             waypoints.push(Waypoint { record, offset: offset_units });
             self.next_waypoint.store(offset + WAYPOINT_BYTES, Ordering::Relaxed);
         }
+    }
+
+    /// Keeps few waypoints: what is searched here is rather read from the beginning to the end.
+    pub(crate) fn thin_out(&self) {
+        let mut waypoints = self.waypoints.write();
+        *waypoints = waypoints.iter().step_by(THINNED_OUT).copied().collect();
     }
 
     /// The offset of a frame at or before the one that has `record`.
