@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{Parser, Subcommand, ValueEnum, builder::PossibleValuesParser};
 
 use crate::{
     disk::{
@@ -10,7 +10,11 @@ use crate::{
         plan::DiskPlan,
     },
     plan::Plan,
-    report::{backend, own::Commands, scene::Extent},
+    report::{
+        backend,
+        own::Commands,
+        scene::{Extent, Scene},
+    },
     workload::Workload,
 };
 
@@ -115,9 +119,15 @@ pub(crate) struct Report {
     /// How often everything is run, in turns [default: 3, or 1 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
+    /// How often of these rounds the scales and fixed rates are run [default: in all].
+    #[arg(long, value_name = "ROUNDS", value_parser = clap::value_parser!(u32).range(1..=100))]
+    scale_rounds: Option<u32>,
     /// Only these backends, separated by commas [default: all].
     #[arg(long, value_name = "BACKEND", value_delimiter = ',', value_parser = backends())]
     pub(crate) only: Vec<String>,
+    /// Only this part, separated by commas [default: all].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) scene: Vec<Scene>,
     /// The program `annals-peers`, which runs EventCore [default: where cargo builds it].
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) peers: Option<PathBuf>,
@@ -153,12 +163,22 @@ impl Report {
         self.rounds.unwrap_or(if self.quick { 1 } else { 3 })
     }
 
+    pub(crate) fn scale_rounds(&self) -> u32 {
+        self.scale_rounds.unwrap_or(u32::MAX)
+    }
+
     /// What to type to do the same elsewhere.
     pub(crate) fn command(&self) -> String {
         let quick = if self.quick { " --quick" } else { "" };
         let only = self.only.join(",");
         let only = if only.is_empty() { only } else { format!(" --only {only}") };
-        format!("annals-bench report{quick}{only} --rounds {}", self.rounds())
+        let names = self.scene.iter().filter_map(ValueEnum::to_possible_value);
+        let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
+        let scene = names.join(",");
+        let scene = if scene.is_empty() { scene } else { format!(" --scene {scene}") };
+        let scale = self.scale_rounds.map(|rounds| format!(" --scale-rounds {rounds}"));
+        let (rounds, scale) = (self.rounds(), scale.unwrap_or_default());
+        format!("annals-bench report{quick}{only}{scene} --rounds {rounds}{scale}")
     }
 }
 

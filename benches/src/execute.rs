@@ -124,7 +124,9 @@ fn execute_report(arguments: &Report) -> Result<(), BenchError> {
     let making = Making {
         extent: arguments.extent(),
         rounds: arguments.rounds(),
+        scale_rounds: arguments.scale_rounds(),
         only: &arguments.only,
+        scenes: &arguments.scene,
         peers: arguments.peers.as_deref(),
         command: arguments.command(),
         dir: &arguments.place.dir,

@@ -37,3 +37,4 @@ pub use asked::{Asked, Kind};
 pub use error::ReportError;
 pub use measured::{Counts, Measured};
 pub use meter::{Meter, SERVER_VARIABLE, Spent};
+pub use server::Server;

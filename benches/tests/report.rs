@@ -6,8 +6,9 @@
 use std::{
     collections::BTreeSet,
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     thread,
     time::Duration,
 };
@@ -106,6 +107,46 @@ fn running(child: &mut Child, scratch: &Path) -> u32 {
     }
 }
 
+/// A program in the place of the one that runs EventCore.
+fn with_peers(script: &str) -> (Output, BTreeSet<String>) {
+    let [scratch, record] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let program = tempfile::tempdir().unwrap();
+    let program = program.path().join("annals-peers");
+    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_annals-bench"));
+    command.args(["report", "--quick", "--only", "eventcore-memory", "--scene", "workloads"]);
+    command.args(["--touch", "0"]);
+    command.arg("--peers").arg(program);
+    let output = command.arg("--dir").arg(scratch.path()).arg("--record").arg(record.path());
+    (output.output().unwrap(), names(record.path()))
+}
+
+/// 134.6 % of the commands of a harness were successes, and it printed that.
+#[test]
+fn a_planted_row_that_cannot_be_ends_the_report() {
+    let row = r#"{"backend":"eventcore-memory","workload":"financial","callers":100,"asked":2000,
+        "accepted":2692,"rejected":0,"conflicts":0,"failed":0,"attempts":2692,"events":2692,
+        "seconds":1.0,"cpu_seconds":1.0,"server_cpu_seconds":null,"written_bytes":null,"syncs":null,
+        "peak_memory_bytes":null,"latency":"LATENCY","digest":"","expected_digest":"","notes":[]}"#;
+    let latency = String::from(annals_bench::Latency::new().unwrap());
+    let row = row.replace("LATENCY", &latency).replace('\n', "");
+    let (output, recorded) = with_peers(&format!("echo '{row}'"));
+    assert!(!output.status.success(), "{}", text(&output.stdout));
+    let said = text(&output.stderr);
+    assert!(said.contains("is not the 2000 that were asked for"), "{said}");
+    assert!(recorded.is_empty(), "{recorded:?}");
+}
+
+#[test]
+fn a_backend_that_cannot_run_says_why() {
+    let (output, recorded) = with_peers("echo 'no such database' >&2; exit 1");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let printed = text(&output.stdout);
+    assert!(printed.contains("not run") && printed.contains("no such database"), "{printed}");
+    assert_eq!(recorded.len(), 1, "{recorded:?}");
+}
+
 #[test]
 fn what_cannot_be_is_refused() {
     let refused = |arguments: &[&str]| {
@@ -116,11 +157,20 @@ fn what_cannot_be_is_refused() {
     };
     let unknown = refused(&["report", "--only", "annals-disc"]);
     assert!(unknown.contains("annals-disk") && unknown.contains("eventcore-sqlite"), "{unknown}");
+    let no_peers =
+        refused(&["report", "--quick", "--peers", "/nowhere/annals-peers", "--touch", "0"]);
+    assert!(
+        no_peers.contains("/nowhere/annals-peers") && no_peers.contains("build it"),
+        "{no_peers}"
+    );
     assert!(refused(&["report", "--rounds", "0"]).contains("0 is not in 1..=100"));
     let no_dir = refused(&["report", "--quick", "--dir", "/proc/nowhere"]);
     assert!(no_dir.contains("choose another one with --dir"), "{no_dir}");
     let no_file = refused(&["compare", "/nowhere", "/nowhere"]);
     assert!(no_file.contains("/nowhere") && no_file.contains("report.json"), "{no_file}");
     assert!(refused(&["history", "/nowhere"]).contains("/nowhere"));
+    let orders = ["commands", "--backend", "annals-memory", "--workload", "orders"];
+    let rate = refused(&[orders.as_slice(), &["--rate=-1"]].concat());
+    assert!(rate.contains("it must be 0.01"), "{rate}");
     assert!(refused(&["commands", "--backend", "annals-disk"]).contains("--workload"));
 }

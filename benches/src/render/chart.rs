@@ -39,6 +39,8 @@ pub struct Axis {
 pub enum Scale {
     /// From 0 on.
     Linear,
+    /// From 0 on, whole numbers alone.
+    Whole,
     /// Each decade as long as the next.
     Logarithmic,
     /// Microseconds, logarithmic.
@@ -203,7 +205,7 @@ impl Places {
         let (min, max) = places.fold((f64::MAX, f64::MIN), |(a, b), n| (a.min(n), b.max(n)));
         let (min, max) = if min > max { (0.0, 1.0) } else { (min, max) };
         let range = match scale {
-            Scale::Linear => 0.0..(max * 1.08).max(1e-9),
+            Scale::Linear | Scale::Whole => 0.0..(max * 1.08).max(1e-9),
             Scale::Nines => 0.0..max.max(1.0),
             Scale::Logarithmic | Scale::Time => min - 0.12..max + 0.12,
         };
@@ -219,7 +221,12 @@ impl Places {
         let is_wide = self.range.end - self.range.start > 2.5;
         let ticks: Vec<f64> = match self.scale {
             Scale::Linear => linear_ticks(self.range.end),
-            Scale::Nines => decades.collect(),
+            Scale::Whole => {
+                let ticks = linear_ticks(self.range.end).into_iter();
+                ticks.filter(|tick| tick.fract().abs() < 1e-9).collect()
+            }
+            // And the median, which everyone looks for.
+            Scale::Nines => decades.chain([2_f64.log10()]).collect(),
             _ if with_faint => within(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]).collect(),
             _ if is_wide => decades.collect(),
             _ => within(&[1.0, 2.0, 5.0]).collect(),
@@ -239,21 +246,21 @@ fn linear_ticks(end: f64) -> Vec<f64> {
 impl Scale {
     fn place(self, number: f64) -> f64 {
         match self {
-            Self::Linear | Self::Nines => number,
+            Self::Linear | Self::Whole | Self::Nines => number,
             Self::Logarithmic | Self::Time => number.max(1e-9).log10(),
         }
     }
 
     fn number(self, place: f64) -> f64 {
         match self {
-            Self::Linear | Self::Nines => place,
+            Self::Linear | Self::Whole | Self::Nines => place,
             Self::Logarithmic | Self::Time => 10_f64.powf(place),
         }
     }
 
     fn label(self, number: f64) -> String {
         match self {
-            Self::Linear | Self::Logarithmic => short(number),
+            Self::Linear | Self::Whole | Self::Logarithmic => short(number),
             Self::Time if number < 999.0 => format!("{} us", short(number)),
             Self::Time if number < 999e3 => format!("{} ms", short(number / 1e3)),
             Self::Time => format!("{} s", short(number / 1e6)),

@@ -49,9 +49,14 @@ pub(crate) const ALL: [Backend; 7] = [
         .on_server(),
 ];
 
+/// The backend of a row.
+pub(crate) fn of(name: &str) -> Option<Backend> {
+    ALL.into_iter().find(|backend| backend.name == name)
+}
+
 /// What a backend of a row is called in tables and pictures.
 pub(crate) fn title(name: &str) -> &str {
-    ALL.iter().find(|backend| backend.name == name).map_or(name, |backend| backend.title)
+    of(name).map_or(name, |backend| backend.title)
 }
 
 /// Where a backend of a row stands in tables.

@@ -101,14 +101,10 @@ impl Children<'_> {
         };
         let spawned = command.spawn();
         let mut child = spawned.map_err(|error| failed(format!("it does not start: {error}")))?;
-        let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        if let Some(process) = process {
-            self.interrupt.stop(process, Signal::KILL);
-        }
+        let process = Pid::from_child(&child);
+        self.interrupt.stop(process, Signal::KILL);
         let read = read(&mut child);
-        if let Some(process) = process {
-            self.interrupt.ended(process);
-        }
+        self.interrupt.ended(process);
         let (printed, said, is_good) = read.map_err(io_error("read what a run prints"))?;
         if is_good { Ok(printed) } else { Err(failed(last_words(&said)).into()) }
     }
@@ -150,13 +146,13 @@ fn row(printed: &str, backend: &Backend, asked: &Asked) -> Result<Measured, Benc
         );
         return Err(ReportError::Impossible { workload, backend: name, what }.into());
     }
+    row.check()?;
     // What must be is known here as well: who ran it is not to judge alone.
     let must = asked.plan().end_state().digest();
     if row.counts.conflicts + row.counts.failed == 0 && row.expected_digest != must {
         let what = format!("it expects the state {}, and {must} must be", row.expected_digest);
         return Err(ReportError::Impossible { workload, backend: name, what }.into());
     }
-    row.check()?;
     Ok(row)
 }
 

@@ -60,6 +60,15 @@ pub enum ReportError {
         /// What its process said.
         said: String,
     },
+    /// The program that runs EventCore is not where it is said to be.
+    #[error(
+        "there is no program {}; build it with `cargo build --release --manifest-path \
+         benches/peers/Cargo.toml`, or leave --peers away", program.display()
+    )]
+    NoPeers {
+        /// Where it is said to be.
+        program: std::path::PathBuf,
+    },
     /// There is no Postgres server.
     #[error("no Postgres server: {0}")]
     NoServer(String),

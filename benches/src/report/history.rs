@@ -143,7 +143,7 @@ fn chart(all: &[Recorded], workload: &str, callers: u64, unit: &str) -> Chart {
     let lines = ALL.iter().map(line).filter(|line| !line.points.is_empty());
     Chart {
         title: title(workload, callers, unit),
-        x: Axis { label: "recorded run".to_owned(), scale: Scale::Linear },
+        x: Axis { label: "recorded run".to_owned(), scale: Scale::Whole },
         y: Axis { label: unit.to_owned(), scale: Scale::Logarithmic },
         lines: lines.collect(),
         footer: all.last().map(|last| last.results.machine.footer()).unwrap_or_default(),

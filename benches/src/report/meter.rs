@@ -11,7 +11,8 @@ pub const SERVER_VARIABLE: &str = "ANNALS_BENCH_SERVER";
 #[derive(Debug)]
 pub struct Meter {
     server: Option<u32>,
-    before: Readings,
+    before: Files,
+    cpu_seconds: f64,
     started: Instant,
 }
 
@@ -32,20 +33,19 @@ pub struct Spent {
     pub peak_memory_bytes: Option<u64>,
 }
 
+/// What stands in files of the system. To read them takes time, which must not count.
 #[derive(Debug, Clone, Copy)]
-struct Readings {
-    cpu_seconds: f64,
+struct Files {
     server_cpu_seconds: Option<f64>,
     written_bytes: Option<u64>,
 }
 
-impl Readings {
-    fn take(server: Option<u32>) -> Self {
+impl Files {
+    fn read(server: Option<u32>) -> Self {
         let server = server.map(server_processes::usage);
         let own = process::written_bytes(std::process::id());
         let of_server = server.map_or(Some(0), |usage| usage.written_bytes);
         Self {
-            cpu_seconds: process::cpu_seconds(),
             server_cpu_seconds: server.map(|usage| usage.cpu_seconds),
             written_bytes: own.zip(of_server).map(|(own, server)| own + server),
         }
@@ -58,7 +58,9 @@ impl Meter {
     pub fn start() -> Self {
         let server = std::env::var(SERVER_VARIABLE).ok().and_then(|id| id.parse().ok());
         process::forget_peak_memory();
-        Self { server, before: Readings::take(server), started: Instant::now() }
+        let before = Files::read(server);
+        let cpu_seconds = process::cpu_seconds();
+        Self { server, before, cpu_seconds, started: Instant::now() }
     }
 
     /// When it was started.
@@ -69,12 +71,13 @@ impl Meter {
     /// The last answer is there.
     pub fn stop(self) -> Spent {
         let seconds = self.started.elapsed().as_secs_f64();
-        let (before, after) = (self.before, Readings::take(self.server));
+        let cpu_seconds = process::cpu_seconds() - self.cpu_seconds;
+        let (before, after) = (self.before, Files::read(self.server));
         let server = after.server_cpu_seconds.zip(before.server_cpu_seconds);
         let written = after.written_bytes.zip(before.written_bytes);
         Spent {
             seconds,
-            cpu_seconds: after.cpu_seconds - before.cpu_seconds,
+            cpu_seconds,
             server_cpu_seconds: server.map(|(after, before)| (after - before).max(0.0)),
             written_bytes: written.map(|(after, before)| after.saturating_sub(before)),
             peak_memory_bytes: process::peak_memory(),

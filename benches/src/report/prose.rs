@@ -20,7 +20,8 @@ pub(crate) const PARAGRAPHS: [Paragraph; 7] = [
     Paragraph {
         term: "Rates",
         text: "the median of the rounds, and the smallest and largest. Commands count when they are \
-               accepted or rejected; what gave up or failed does not.",
+               accepted or rejected; what gave up or failed does not. `x EventCore` is the ratio to the best of \
+               EventCore's backends that promise the same.",
     },
     Paragraph {
         term: "Outcomes",

@@ -4,7 +4,7 @@ use crate::{
     number::{human, human_count},
     render::table::Table,
     report::{
-        backend::{self, ALL},
+        backend::{self, ALL, Program},
         results::Results,
         summary::{Group, Summary, workloads},
         targets::TARGETS,
@@ -54,10 +54,11 @@ fn targets(results: &Results, groups: &[Group<'_>]) -> Table {
     table
 }
 
-const OUTCOMES: [&str; 16] = [
+const OUTCOMES: [&str; 17] = [
     "backend",
     "",
     "min - max",
+    "x EventCore",
     "commands/s",
     "asked",
     "accepted",
@@ -75,8 +76,8 @@ const OUTCOMES: [&str; 16] = [
 
 fn outcomes(results: &Results, group: &Group<'_>) -> Table {
     let headings = OUTCOMES.map(|heading| if heading.is_empty() { group.unit() } else { heading });
-    // The second column says it already.
-    let is_wanted = |index: usize| group.is_of_events() || index != 3;
+    // Of commands the second column says it already.
+    let is_wanted = |index: usize| group.is_of_events() || index != COMMANDS;
     let wanted = |cells: Vec<String>| {
         let cells = cells.into_iter().enumerate();
         cells.filter(|(index, _)| is_wanted(*index)).map(|(_, cell)| cell).collect::<Vec<_>>()
@@ -86,7 +87,7 @@ fn outcomes(results: &Results, group: &Group<'_>) -> Table {
     for backend in ALL {
         let is_of = |summary: &&Summary<'_>| summary.first.backend == backend.name;
         if let Some(summary) = group.summaries.iter().find(is_of) {
-            table.line(wanted(outcome(summary)));
+            table.line(wanted(outcome(group, summary)));
         } else if results.not_run.iter().any(|not| not.backend == backend.name) {
             let mut cells = vec![backend.title.to_owned(), "not run".to_owned()];
             cells.resize(headings.len(), String::new());
@@ -96,13 +97,27 @@ fn outcomes(results: &Results, group: &Group<'_>) -> Table {
     table.without_empty_columns()
 }
 
-fn outcome(summary: &Summary<'_>) -> Vec<String> {
+/// Which of these columns has the rate of commands.
+const COMMANDS: usize = 4;
+
+/// The ratio to the best of EventCore's backends that promise the same.
+fn to_peers(group: &Group<'_>, summary: &Summary<'_>) -> Option<f64> {
+    let own = backend::of(&summary.first.backend).filter(|own| own.program == Program::Own)?;
+    let is_like = |other: &&Summary<'_>| {
+        let other = backend::of(&other.first.backend);
+        other.is_some_and(|b| b.program == Program::Peers && b.promise == own.promise)
+    };
+    let peers = group.summaries.iter().filter(is_like).map(|peer| peer.own_rate().median);
+    Some(summary.own_rate().median / peers.reduce(f64::max)?)
+}
+
+fn outcome(group: &Group<'_>, summary: &Summary<'_>) -> Vec<String> {
     let known = |number: Option<f64>| number.map_or_else(|| "?".to_owned(), human);
     let count = |of: fn(&crate::report::measured::Counts) -> u64| {
         human_count(summary.total(|row| of(&row.counts)))
     };
     let rate = summary.own_rate();
-    let promise = ALL.iter().find(|backend| backend.name == summary.first.backend);
+    let promise = backend::of(&summary.first.backend);
     vec![
         backend::title(&summary.first.backend).to_owned(),
         human(rate.median),
@@ -111,6 +126,7 @@ fn outcome(summary: &Summary<'_>) -> Vec<String> {
         } else {
             String::new()
         },
+        to_peers(group, summary).map(human).unwrap_or_default(),
         human(summary.rate().median),
         count(|counts| counts.asked),
         count(|counts| counts.accepted),
@@ -178,6 +194,24 @@ mod tests {
     use crate::report::results::tests::results;
 
     #[test]
+    fn annals_is_compared_with_the_best_that_promises_the_same() {
+        let mut results = results();
+        for (name, factor) in [("eventcore-sqlite", 4.0), ("eventcore-files", 2.0)] {
+            let of_disk = results.runs.iter().filter(|run| run.row.backend == "annals-disk");
+            let mut runs: Vec<_> = of_disk.cloned().collect();
+            for run in &mut runs {
+                run.row.backend = name.to_owned();
+                run.row.seconds *= factor;
+            }
+            results.runs.extend(runs);
+        }
+        let text = all(&results)[1].table.to_string();
+        let cells = |name: &str| text.lines().find(|line| line.contains(name)).unwrap().to_owned();
+        assert!(cells("Annals, disk").contains("|        2.00 |"), "{text}");
+        assert!(!cells("Annals, memory").contains("2.00 |"), "{text}");
+    }
+
+    #[test]
     fn every_backend_has_a_line_and_what_was_not_run_says_so() {
         let results = results();
         let tables = all(&results);
@@ -193,6 +227,7 @@ mod tests {
             outcomes.contains("commands/s |   min - max |") && outcomes.contains("16.7 - 25.0")
         );
         assert!(tables[2].table.to_string().contains("p99.9"));
+        assert!(!outcomes.contains("x EventCore"), "there is none to compare with");
         let notes = notes(&results);
         assert!(notes[0].contains("no <Postgres> here"), "{notes:?}");
     }

@@ -49,7 +49,7 @@ pub(crate) struct Commands {
     pub(crate) asked: Asked,
     /// So many commands in a second, whether they are answered or not [default: as fast as they
     /// are answered].
-    #[arg(long)]
+    #[arg(long, value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// A directory that does not exist yet, for the log.
     #[arg(long, required_if_eq("backend", "annals-disk"))]
@@ -57,6 +57,13 @@ pub(crate) struct Commands {
     /// How to connect to the server.
     #[arg(long, required_if_eq("backend", "annals-postgres"))]
     pub(crate) postgres: Option<String>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "it is not a number".to_owned())?;
+    // A command would be meant for next year, or for no time at all.
+    let is_possible = (0.01..=1e9).contains(&rate);
+    if is_possible { Ok(rate) } else { Err("it must be 0.01 to 1,000,000,000".to_owned()) }
 }
 
 /// Runs it, and verifies what the store holds afterwards.
