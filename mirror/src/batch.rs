@@ -26,11 +26,12 @@ const NO_IDS: &Option<Vec<Uuid>> = &None;
 
 /// A call.
 pub(crate) const CALL: &str = "SELECT head, appended_at, versions, states FROM append(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 /// What its parameters are.
 pub(crate) const TYPES: &[Type] = &[
     Type::TEXT_ARRAY,
+    Type::INT4_ARRAY,
     Type::UUID_ARRAY,
     Type::BOOL,
     Type::INT4_ARRAY,
@@ -39,7 +40,7 @@ pub(crate) const TYPES: &[Type] = &[
     Type::INT4_ARRAY,
     Type::INT4_ARRAY,
     Type::INT4_ARRAY,
-    Type::TEXT_ARRAY,
+    Type::INT4_ARRAY,
     Type::TEXT_ARRAY,
     Type::INT2_ARRAY,
     Type::INT4_ARRAY,
@@ -54,7 +55,8 @@ pub(crate) const TYPES: &[Type] = &[
 struct Use {
     /// Its number, from 1.
     number: i32,
-    is_written: bool,
+    /// How many events were written to it.
+    written: i32,
 }
 
 /// Appends that go to the server in one call.
@@ -64,6 +66,8 @@ pub(crate) struct Batch<'a> {
     has_ids: bool,
     bytes: usize,
     names: Vec<&'a str>,
+    /// Of each name the number of its first event in the call, from 1; 0: there is none.
+    firsts: Vec<i32>,
     tokens: Vec<Uuid>,
     expected_append: Vec<i32>,
     expected_name: Vec<i32>,
@@ -71,7 +75,8 @@ pub(crate) struct Batch<'a> {
     event_append: Vec<i32>,
     event_index: Vec<i32>,
     event_name: Vec<i32>,
-    event_stream: Vec<&'a str>,
+    /// Which one of its stream in the call, from 1.
+    event_nth: Vec<i32>,
     event_type: Vec<&'a str>,
     event_codec: Vec<i16>,
     event_schema: Vec<i32>,
@@ -107,12 +112,16 @@ impl<'a> Batch<'a> {
         }
         for (index, event) in append.events.iter().enumerate() {
             let stream = self.stream(event.stream.as_str());
-            stream.is_written = true;
-            let name = stream.number;
+            stream.written += 1;
+            let Use { number: name, written: nth } = *stream;
+            let place = usize::try_from(name - 1).ok();
+            if let (1, Some(first)) = (nth, place.and_then(|place| self.firsts.get_mut(place))) {
+                *first = self::number(self.event_append.len() + 1);
+            }
             self.event_append.push(number);
             self.event_index.push(self::number(index));
             self.event_name.push(name);
-            self.event_stream.push(event.stream.as_str());
+            self.event_nth.push(nth);
             self.event_type.push(event.event_type.as_str());
             self.event_codec.push(i16::from(event.codec.0));
             self.event_schema.push(i32::from(event.schema_version.0));
@@ -126,7 +135,7 @@ impl<'a> Batch<'a> {
     }
 
     fn is_in_the_way(&self, append: &Append) -> bool {
-        let is_written = |stream: &str| self.streams.get(stream).is_some_and(|s| s.is_written);
+        let is_written = |stream: &str| self.streams.get(stream).is_some_and(|s| s.written > 0);
         (self.has_ids && append.events.iter().any(|event| event.id.is_some()))
             || append.expectations.iter().any(|(stream, _)| is_written(stream.as_str()))
     }
@@ -137,16 +146,18 @@ impl<'a> Batch<'a> {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
                 self.names.push(name);
+                self.firsts.push(0);
                 entry.insert(Use { number: known + 1, ..Use::default() })
             }
         }
     }
 
     /// What the call takes. `may_be_there`: an earlier call with these appends may have happened.
-    pub(crate) fn parameters<'p>(&'p self, may_be_there: &'p bool) -> [&'p (dyn ToSql + Sync); 17] {
+    pub(crate) fn parameters<'p>(&'p self, may_be_there: &'p bool) -> [&'p (dyn ToSql + Sync); 18] {
         let ids: &(dyn ToSql + Sync) = if self.has_ids { &self.event_id } else { NO_IDS };
         [
             &self.names,
+            &self.firsts,
             &self.tokens,
             may_be_there,
             &self.expected_append,
@@ -155,7 +166,7 @@ impl<'a> Batch<'a> {
             &self.event_append,
             &self.event_index,
             &self.event_name,
-            &self.event_stream,
+            &self.event_nth,
             &self.event_type,
             &self.event_codec,
             &self.event_schema,
@@ -264,6 +275,8 @@ mod tests {
         let (first, second) = (append(&["b", "a", "b"], &[]), append(&["a"], &[]));
         let mut batch = Batch::default();
         assert!(batch.add(&first, Uuid([1; 16])) && batch.add(&second, Uuid([2; 16])));
+        assert_eq!(batch.event_nth, [1, 1, 2, 2]);
+        assert_eq!((&batch.names[..], &batch.firsts[..]), (&["b", "a"][..], &[1, 2][..]));
         let mut versions = [StreamVersion::new(5), StreamVersion::ZERO];
         let after = advance(&batch, &first, &mut versions);
         assert_eq!(after.as_slice(), [StreamVersion::new(7), StreamVersion::new(1)]);

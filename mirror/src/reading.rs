@@ -1,9 +1,12 @@
 //! Connections that read. Each takes all reads that wait, and asks for them in one query.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use annals_event::{Committed, EventId, Position, ReadFrom, Snapshot, StreamVersion, Versions};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::timeout,
+};
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -43,6 +46,10 @@ pub(crate) const TEXTS: &[Text] = &[
     (outcome::FIND_ID, &[Type::UUID]),
 ];
 
+/// So long a connection has the reading for itself, so that what comes meanwhile goes together with
+/// its next query. Then another one may begin.
+const ALONE: Duration = Duration::from_millis(5);
+
 const READ: usize = 0;
 const FIND_ID: usize = 1;
 
@@ -74,23 +81,34 @@ pub(crate) struct Reader {
 impl Reader {
     /// Reads until nobody can ask any more.
     pub(crate) async fn run(mut self, jobs: Arc<Mutex<mpsc::UnboundedReceiver<Job>>>) {
+        // Where nothing is gathered, nothing is to wait for.
+        let alone = if self.gathered_max > 1 { ALONE } else { Duration::ZERO };
         loop {
             let mut taken = Vec::new();
-            if jobs.lock().await.recv_many(&mut taken, self.gathered_max).await == 0 {
+            let mut turn = jobs.lock().await;
+            if turn.recv_many(&mut taken, self.gathered_max).await == 0 {
                 return;
             }
-            let mut reads = Vec::with_capacity(taken.len());
-            for job in taken {
-                match job {
-                    Job::Read(read) => reads.push(read),
-                    // Nobody may be waiting any more.
-                    Job::Find(id, answer) => drop(answer.send(self.find(id).await)),
-                }
+            let mut answering = pin!(self.answer_all(taken));
+            if timeout(alone, &mut answering).await.is_err() {
+                drop(turn);
+                answering.await;
             }
-            reads.retain(|read| !read.answer.is_closed());
-            if !reads.is_empty() {
-                self.answer(reads).await;
+        }
+    }
+
+    async fn answer_all(&mut self, taken: Vec<Job>) {
+        let mut reads = Vec::with_capacity(taken.len());
+        for job in taken {
+            match job {
+                Job::Read(read) => reads.push(read),
+                // Nobody may be waiting any more.
+                Job::Find(id, answer) => drop(answer.send(self.find(id).await)),
             }
+        }
+        reads.retain(|read| !read.answer.is_closed());
+        if !reads.is_empty() {
+            self.answer(reads).await;
         }
     }
 
