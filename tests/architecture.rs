@@ -42,7 +42,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
     (
         "mirror",
         "engine event",
-        "bytes clap futures-util indicatif parking_lot pollster rmp-serde rustls \
+        "bytes clap futures-util indicatif metrics parking_lot pollster rmp-serde rustls \
          rustls-native-certs serde_json sha2 thiserror tokio tokio-postgres tokio-postgres-rustls tracing",
     ),
     ("annals", "engine event executor", ""),

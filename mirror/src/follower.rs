@@ -18,6 +18,7 @@ use crate::{
     connection::{self, Connection, Query},
     copying::{self, Batch, Finished, Numbers},
     error::{ConnectError, Failure, MirrorError},
+    meters::Meters,
     rows::{signed, unsigned},
     schema::{self, Role},
     settings::Settings,
@@ -48,6 +49,7 @@ pub(crate) struct Follower {
     pub(crate) log: EventId,
     pub(crate) settings: Settings,
     pub(crate) told: watch::Sender<Status>,
+    pub(crate) meters: Meters,
 }
 
 /// A batch, or why there are no more.
@@ -66,6 +68,8 @@ impl Follower {
             }
             tracing::warn!(%error, "a mirror waits for its server");
             self.told.send_modify(|status| status.is_away = true);
+            self.meters.waits();
+            self.count_lag();
             attempt = if self.told.borrow().mirrored > before { 0 } else { attempt + 1 };
             sleep(connection::backoff(attempt)).await;
         }
@@ -87,12 +91,19 @@ impl Follower {
             Reader(tokio::spawn(read_log(self.annals.clone(), self.log, position, batches)));
         while let Some(batch) = read.recv().await {
             let batch = batch?;
-            let last = batch.last;
+            let (after, last) = (batch.after, batch.last);
             session.copy(batch).await?;
             self.told.send_modify(|status| status.mirrored = last);
+            self.meters.copied(last.get() - after.get());
+            self.count_lag();
         }
         drop(reader);
         Err(MirrorError::Stopped)
+    }
+
+    fn count_lag(&self) {
+        let mirrored = self.told.borrow().mirrored.get();
+        self.meters.lag(self.annals.position().get().saturating_sub(mirrored));
     }
 }
 

@@ -30,6 +30,7 @@ mod subscription;
 mod copying;
 mod follower;
 mod json;
+mod meters;
 mod mirror;
 
 mod digest;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::{
     error::{ConnectError, MirrorError},
     follower::{Follower, Status},
+    meters::Meters,
     runtime::Runtime,
     settings::Settings,
 };
@@ -73,7 +74,8 @@ impl Mirror {
         let runtime = Arc::new(Runtime::new(THREADS)?);
         let (told, status) = watch::channel(Status::default());
         let log = Self::log_id(annals);
-        let follower = Follower { annals: annals.clone(), log, settings, told };
+        let follower =
+            Follower { annals: annals.clone(), log, settings, told, meters: Meters::new() };
         runtime.spawn(follower.run());
         Ok(Self { annals: annals.clone(), status, runtime })
     }
