@@ -1,11 +1,6 @@
 //! Connections and servers that are lost while appends are on their way.
 
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeSet, thread, time::Duration};
 
 use annals::{Append, AppendFailure, ExpectedVersion, NewEvent, StreamId, StreamVersion};
 use annals_event::{ReadFrom, Store};
@@ -96,53 +91,6 @@ pub(crate) fn a_read_whose_answer_was_lost_is_asked_again(server: &Server) {
     proxy.cut();
     assert_eq!(store.read_blocking(&from_start("a"), None).unwrap().events.len(), 1);
     assert!(proxy.has_cut());
-}
-
-/// The server crashes again and again while threads append. What was acknowledged is there, and
-/// nothing is there twice.
-pub(crate) fn nothing_is_lost_or_doubled_when_the_server_crashes(_: &Server) {
-    const THREADS: usize = 8;
-    // A server of its own: the other tests use theirs.
-    let server = Server::start(crate::server::programs().unwrap());
-    let store = fresh(&server.settings().patience(Duration::from_mins(2)));
-    let is_over = AtomicBool::new(false);
-    let acknowledged: Vec<(String, u64)> = thread::scope(|scope| {
-        let append = |thread: usize| {
-            let (store, is_over) = (&store, &is_over);
-            move || {
-                let stream = format!("stream-{thread}");
-                let mut count = 0;
-                while !is_over.load(Ordering::Acquire) {
-                    let expected = ExpectedVersion::Exactly(StreamVersion::new(count));
-                    let append = Append::new()
-                        .event(event(&stream, count.to_string()))
-                        .expect(StreamId::new(&stream).unwrap(), expected);
-                    let committed = store.append_blocking(&append).unwrap();
-                    count += 1;
-                    assert_eq!(committed.versions[0].get(), count);
-                }
-                (stream, count)
-            }
-        };
-        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(append(thread))).collect();
-        for _ in 0..crate::kills(5) {
-            let before = store.read_blocking(&[], None).unwrap().position;
-            server.crash();
-            server.begin();
-            // Until something was appended again.
-            while store.read_blocking(&[], None).unwrap().position <= before {
-                thread::yield_now();
-            }
-        }
-        is_over.store(true, Ordering::Release);
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
-    let mut payloads = BTreeSet::new();
-    for (stream, count) in acknowledged {
-        let snapshot = store.read_blocking(&from_start(&stream), None).unwrap();
-        assert_eq!(snapshot.events.len(), usize::try_from(count).unwrap(), "{stream}");
-        assert!(snapshot.events.into_iter().all(|e| payloads.insert((e.stream, e.payload))));
-    }
 }
 
 /// Whoever waits for a server that does not come back hears of it, and what it means.

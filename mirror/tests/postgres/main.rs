@@ -14,8 +14,11 @@
 mod contract;
 mod differential;
 mod encrypted;
+mod interrupted;
+mod killed;
 mod lost;
 mod mirroring;
+mod observing;
 mod proxy;
 mod reading;
 mod refused;
@@ -71,10 +74,10 @@ fn tests() -> Vec<(&'static str, Test)> {
         contract::it_survives_reopening,
         differential::random_appends_and_reads_are_the_same,
         differential::random_commands_come_to_the_same,
+        killed::nothing_is_lost_or_doubled,
         lost::an_append_whose_answer_was_lost_happened_once,
         lost::appends_at_once_whose_answers_are_lost_happen_once,
         lost::a_read_whose_answer_was_lost_is_asked_again,
-        lost::nothing_is_lost_or_doubled_when_the_server_crashes,
         lost::a_server_that_stays_away_is_an_error,
         reading::what_is_known_is_not_looked_at,
         refused::what_cannot_be_reached_is_named,
@@ -84,14 +87,17 @@ fn tests() -> Vec<(&'static str, Test)> {
         refused::rows_that_are_no_events_are_errors,
         subscribing::no_event_is_missed_while_many_append,
         subscribing::who_has_caught_up_is_told_of_what_is_new,
+        subscribing::what_was_not_told_is_found,
         subscribing::a_subscription_survives_that_its_server_crashes,
+        observing::the_lag_of_a_mirror_is_seen,
         encrypted::a_server_is_verified_by_certificate_and_name,
         mirroring::a_mirror_has_what_the_log_has,
         mirroring::json_is_there_where_postgres_can_hold_it,
         mirroring::commits_can_be_told_apart,
         mirroring::a_mirror_of_version_1_goes_on,
         mirroring::verify_names_the_first_difference,
-        mirroring::a_mirror_survives_that_its_server_is_killed,
+        interrupted::a_mirror_whose_answers_are_lost_copies_once,
+        interrupted::a_copy_that_is_broken_off_leaves_nothing,
         mirroring::two_mirrors_into_the_same_tables_copy_once,
         mirroring::a_mirror_of_something_else_is_refused,
         mirroring::a_mirror_needs_few_rights,

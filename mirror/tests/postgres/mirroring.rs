@@ -1,14 +1,9 @@
 //! A log and its mirror.
 
-use std::{
-    process::{Command, Output},
-    sync::atomic::{AtomicBool, Ordering},
-    thread,
-};
+use std::process::{Command, Output};
 
 use annals::{
-    Annals, Append, CodecId, CommitDelivery, EventId, NewEvent, Options, Position, SchemaVersion,
-    StreamId,
+    Annals, Append, CodecId, CommitDelivery, EventId, NewEvent, Position, SchemaVersion, StreamId,
 };
 use annals_postgres::{ConnectError, Mirror, MirrorError, Role, Settings, init, verify};
 
@@ -47,7 +42,7 @@ fn append(random: &mut Random) -> Append {
     append
 }
 
-fn fill(annals: &Annals, seed: u64, appends: u64) {
+pub(crate) fn fill(annals: &Annals, seed: u64, appends: u64) {
     let random = &mut Random(seed);
     let pendings: Vec<_> = (0..appends).map(|_| annals.append(&append(random))).collect();
     for pending in pendings {
@@ -55,13 +50,13 @@ fn fill(annals: &Annals, seed: u64, appends: u64) {
     }
 }
 
-fn mirror_of(annals: &Annals, settings: &Settings) -> Mirror {
+pub(crate) fn mirror_of(annals: &Annals, settings: &Settings) -> Mirror {
     init(settings, Role::Mirror { log: Mirror::log_id(annals) }).unwrap();
     Mirror::start(annals, settings.clone()).unwrap()
 }
 
 /// The mirror has all that the log has.
-fn assert_same(annals: &Annals, settings: &Settings) {
+pub(crate) fn assert_same(annals: &Annals, settings: &Settings) {
     let compared = verify(annals, settings, |_| {}).unwrap();
     assert_eq!(compared, Ok(annals.position()));
 }
@@ -219,46 +214,6 @@ pub(crate) fn verify_names_the_first_difference(server: &Server) {
         );
     }
     assert_eq!(verify(&annals, &settings, |_| {}).unwrap(), Ok(Position::new(end)));
-}
-
-/// The server crashes again and again while the log is written and mirrored. The log goes on
-/// without it, and in the end both are the same.
-pub(crate) fn a_mirror_survives_that_its_server_is_killed(_: &Server) {
-    let server = Server::start(crate::server::programs().unwrap());
-    let settings = server.settings();
-    let directory = tempfile::tempdir().unwrap();
-    let annals = Options::new().segment_bytes(1 << 20).open(directory.path()).unwrap();
-    let mirror = mirror_of(&annals, &settings);
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut seed = 0;
-            while !is_over.load(Ordering::Acquire) {
-                fill(&annals, seed, 200);
-                seed += 1;
-                // Ahead of the mirror, and not for ever.
-                while mirror.lag().events() > 20_000 && !is_over.load(Ordering::Acquire) {
-                    thread::yield_now();
-                }
-            }
-        });
-        for _ in 0..crate::kills(5) {
-            let before = mirror.lag().mirrored;
-            server.crash();
-            // The log goes on.
-            let position = annals.position();
-            if mirror.lag().events() < 10_000 {
-                while annals.position() == position {
-                    thread::yield_now();
-                }
-            }
-            server.begin();
-            mirror.wait_for(before.plus(100), |_| {}).unwrap();
-        }
-        is_over.store(true, Ordering::Release);
-    });
-    mirror.wait_for(annals.position(), |_| {}).unwrap();
-    assert_same(&annals, &settings);
 }
 
 /// Two mirrors of one log into the same tables: nothing is copied twice.

@@ -20,25 +20,43 @@ const SOCKET: &str = ".s.PGSQL.5432";
 /// What passes between the tests and the server.
 pub(crate) struct Proxy {
     directory: TempDir,
-    cuts: Arc<AtomicU32>,
+    plan: Arc<Plan>,
+}
+
+/// What happens to answers.
+#[derive(Default)]
+struct Plan {
+    /// So many are yet to be kept back.
+    cuts: AtomicU32,
+    /// So many pass before.
+    passing: AtomicU32,
+}
+
+impl Plan {
+    fn keeps_back(&self) -> bool {
+        let less = |count: u32| count.checked_sub(1);
+        let passes = || self.passing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
+        let is_cut = || self.cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
+        self.cuts.load(Ordering::SeqCst) > 0 && !passes() && is_cut()
+    }
 }
 
 impl Proxy {
     pub(crate) fn before(server: PathBuf) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join(SOCKET)).unwrap();
-        let cuts = Arc::new(AtomicU32::new(0));
-        let seen = cuts.clone();
+        let plan = Arc::new(Plan::default());
+        let seen = plan.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = UnixStream::connect(server.join(SOCKET)) else { continue };
                 let (to, from) = (server.try_clone().unwrap(), client.try_clone().unwrap());
-                thread::spawn(move || pass(client, to, &AtomicU32::new(0)));
-                let cuts = seen.clone();
-                thread::spawn(move || pass(server, from, &cuts));
+                thread::spawn(move || pass(client, to, &Plan::default()));
+                let plan = seen.clone();
+                thread::spawn(move || pass(server, from, &plan));
             }
         });
-        Self { directory, cuts }
+        Self { directory, plan }
     }
 
     pub(crate) fn connection(&self) -> String {
@@ -47,20 +65,24 @@ impl Proxy {
 
     /// Keeps back the next answer, whoever it is for, and ends that connection.
     pub(crate) fn cut(&self) {
-        self.cuts.fetch_add(1, Ordering::SeqCst);
+        self.plan.cuts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// As [`Proxy::cut`], after so many answers.
+    pub(crate) fn cut_after(&self, answers: u32) {
+        self.plan.passing.store(answers, Ordering::SeqCst);
+        self.cut();
     }
 
     pub(crate) fn has_cut(&self) -> bool {
-        self.cuts.load(Ordering::SeqCst) == 0
+        self.plan.cuts.load(Ordering::SeqCst) == 0
     }
 }
 
-fn pass(mut from: UnixStream, mut to: UnixStream, cuts: &AtomicU32) {
+fn pass(mut from: UnixStream, mut to: UnixStream, plan: &Plan) {
     let mut buffer = [0; 1 << 14];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
-        let less = |cuts: u32| cuts.checked_sub(1);
-        let is_cut = cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
-        if is_cut || to.write_all(&buffer[..count]).is_err() {
+        if plan.keeps_back() || to.write_all(&buffer[..count]).is_err() {
             break;
         }
     }

@@ -56,7 +56,7 @@ impl Server {
         let socket = server.directory.path().display();
         let settings = format!(
             "listen_addresses = ''\nunix_socket_directories = '{socket}'\nmax_connections = 200\n\
-             log_min_messages = log\n"
+             log_min_messages = log\nmax_wal_size = 64MB\ninclude = 'sync.conf'\n"
         );
         let file = data.join("postgresql.conf");
         let before = fs::read_to_string(&file).unwrap();
@@ -90,10 +90,17 @@ impl Server {
     }
 
     /// Starts it after it was stopped.
+    ///
+    /// After a crash it would sync every file it has, lest the machine had crashed as well; that
+    /// takes most of the time, so only what comes afterwards is synced.
     pub(crate) fn begin(&self) {
         let log = self.directory.path().join("log");
         let arguments = ["start", "-s", "-w", "-t", "300", "-l", log.to_str().unwrap(), "-D"];
+        let sync = self.data().join("sync.conf");
+        fs::write(&sync, "fsync = off\n").unwrap();
         self.run("pg_ctl", &arguments, &self.data());
+        fs::write(&sync, "fsync = on\n").unwrap();
+        self.run("pg_ctl", &["reload", "-s", "-D"], &self.data());
     }
 
     /// Stops it as a crash would: nobody is told, nothing is written.

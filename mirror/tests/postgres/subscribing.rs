@@ -82,6 +82,24 @@ pub(crate) fn who_has_caught_up_is_told_of_what_is_new(server: &Server) {
     assert!(matches!(ended, StoreError::Closed), "{ended:?}");
 }
 
+/// What nobody told of is found by looking.
+pub(crate) fn what_was_not_told_is_found(server: &Server) {
+    let settings = server.settings_of("untold").poll_interval(Duration::from_millis(20));
+    let store = fresh(&settings);
+    store.append_blocking(&one("a")).unwrap();
+    let mut subscription = store.subscribe(Position::ZERO);
+    assert_eq!(until(&mut subscription, 1), [1]);
+    assert_eq!(subscription.recv().unwrap(), Delivery::CaughtUp(Position::new(1)));
+    for position in 2..5 {
+        // As `append` would, but for the notification.
+        server.sql(&format!(
+            "INSERT INTO untold.events SELECT {position}, stream, {position}, now(), 0, codec,
+                schema_version, type, NULL, NULL, payload FROM untold.events WHERE position = 1"
+        ));
+        assert_eq!(until(&mut subscription, position), [position]);
+    }
+}
+
 /// Nothing is told when the connection that listens was lost; what happened meanwhile is found.
 pub(crate) fn a_subscription_survives_that_its_server_crashes(_: &Server) {
     let server = Server::start(crate::server::programs().unwrap());
