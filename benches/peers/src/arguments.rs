@@ -4,15 +4,17 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, builder::PossibleValuesParser};
 
-use crate::{plan::Plan, system::Peer, systems};
+use crate::{commands::Commands, plan::Plan, system::Peer, systems};
 
 /// Annals beside what else could keep a log of events: the same workloads, in one run.
 ///
 /// Without options it measures all systems thoroughly, for about a quarter of an hour, and writes
 /// the comparison page and a record into this repository.
 #[derive(Debug, Parser)]
-#[command(name = "annals-peers", version)]
+#[command(name = "annals-peers", version, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     /// Measures only these systems, separated by commas.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = names())]
     only: Vec<String>,
@@ -35,6 +37,11 @@ pub struct Arguments {
     /// target/peers with --quick or --only].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Commands(Commands),
 }
 
 fn names() -> PossibleValuesParser {

@@ -9,8 +9,9 @@ use annals_bench::{Interrupt, Machine, Progress, Record, Scratch};
 use tempfile::TempDir;
 
 use crate::{
-    arguments::Arguments,
+    arguments::{Arguments, Command},
     case::{ON_DISK, ON_TMPFS, PEERS_ON_TMPFS},
+    commands,
     error::PeersError,
     page,
     plan::Plan,
@@ -26,6 +27,10 @@ use crate::{
 /// [`PeersError`]: a directory cannot be written to, or Annals itself failed. Others that fail are
 /// reported on the page.
 pub fn execute(arguments: &Arguments) -> Result<(), PeersError> {
+    if let Some(Command::Commands(commands)) = &arguments.command {
+        println!("{}", serde_json::to_string(&commands::run(commands)?)?);
+        return Ok(());
+    }
     let interrupt = Interrupt::listen()?;
     // What cannot be written is known before anything is measured.
     let out = arguments.out();

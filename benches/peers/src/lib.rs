@@ -2,9 +2,10 @@
 //!
 //! `benches/peers/README.md` says how to run it. In reading order: what is asked of a system
 //! (`append`, `system`), the systems (`systems`) and what they share, what is measured (`case`,
-//! `rounds`, `reading`), and what is made of the results (`page`).
+//! `rounds`, `reading`), what is made of the results (`page`), and EventCore's part of the report
+//! that `annals-bench` makes (`commands`).
 #![allow(clippy::disallowed_methods, reason = "it measures time and looks at files by itself")]
-#![allow(clippy::print_stdout, reason = "a program for people")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people")]
 
 mod append;
 mod system;
@@ -28,6 +29,8 @@ mod reading;
 
 mod page;
 mod results;
+
+mod commands;
 
 mod arguments;
 mod error;

@@ -13,6 +13,8 @@ mod sqlite;
 mod tephra;
 mod umadb;
 
+pub(crate) use self::eventcore::{Happened, sqlite_store};
+
 use crate::system::Peer;
 
 /// All of them, in the order of the page's tables.

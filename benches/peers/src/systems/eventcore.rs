@@ -54,10 +54,11 @@ pub(crate) const SQLITE: Peer = Peer {
 /// Read at a time.
 const PAGE_EVENTS: usize = 10_000;
 
+/// An event with a payload, which is text since EventCore keeps JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Happened {
-    stream: StreamId,
-    payload: String,
+pub(crate) struct Happened {
+    pub(crate) stream: StreamId,
+    pub(crate) payload: String,
 }
 
 impl Event for Happened {
@@ -76,13 +77,19 @@ struct EventCore<S> {
 }
 
 fn open_sqlite(path: &Path) -> Result<Box<dyn System>, Failure> {
+    let runtime = runtime()?;
+    let store = runtime.block_on(sqlite_store(path))?;
+    Ok(opened(store, runtime))
+}
+
+/// A store on `SQLite` in this directory, whose commits are synced.
+pub(crate) async fn sqlite_store(path: &Path) -> Result<SqliteEventStore, Failure> {
     let connection = rusqlite::Connection::open(path.join("eventcore.sqlite"))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     let store = SqliteEventStore::from_connection(connection);
-    let runtime = runtime()?;
-    runtime.block_on(store.migrate())?;
-    Ok(opened(store, runtime))
+    store.migrate().await?;
+    Ok(store)
 }
 
 fn runtime() -> Result<Runtime, Failure> {
