@@ -6,6 +6,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
+    vec,
 };
 
 use annals_bench::{
@@ -80,73 +81,102 @@ impl Retries {
     }
 }
 
-/// Which command a caller asks for next.
-#[derive(Debug)]
-enum Next {
-    /// The next one that nobody asked for.
-    Shared(Arc<AtomicU64>),
-    /// Its own, which follow each other.
-    Own { number: u64, step: u64 },
+/// What a caller asks for.
+enum Request {
+    Payment(Payment),
+    Order(Order),
+    Append(BatchAppend),
 }
 
-impl Next {
-    fn take(&mut self) -> u64 {
+/// What a caller asks for next, with the command's number.
+enum Todo {
+    /// The next payment that nobody asked for.
+    Payments(Financial, Arc<AtomicU64>),
+    /// The next order that nobody placed.
+    Orders(Orders, Arc<AtomicU64>),
+    /// Its own appends, which follow each other.
+    Appends(vec::IntoIter<(u64, BatchAppend)>),
+}
+
+impl Todo {
+    fn next(&mut self) -> Option<(u64, Request)> {
         match self {
-            Self::Shared(next) => next.fetch_add(1, Ordering::Relaxed),
-            Self::Own { number, step } => {
-                let taken = *number;
-                *number += *step;
-                taken
+            Self::Payments(plan, next) => {
+                let number = claim(next, plan.commands)?;
+                Some((number, Request::Payment(plan.command(number))))
+            }
+            Self::Orders(plan, next) => {
+                let number = claim(next, plan.commands)?;
+                Some((number, Request::Order(plan.command(number))))
+            }
+            Self::Appends(appends) => {
+                appends.next().map(|(number, append)| (number, Request::Append(append)))
             }
         }
     }
 }
 
-/// Has callers ask for all commands. To be called in a runtime.
-pub(crate) async fn ask<S: EventStore + Send + Sync + 'static>(
-    store: &Arc<S>,
-    asked: &Asked,
-    policy: &RetryPolicy,
-) -> Result<Told, Failure> {
-    let (plan, callers) = (asked.plan(), asked.callers());
-    let shared = Arc::new(AtomicU64::new(0));
-    let mut tasks = JoinSet::new();
-    for caller in 0..callers {
-        let next = match plan {
-            Workload::Batch(_) => Next::Own { number: caller, step: callers },
-            _ => Next::Shared(Arc::clone(&shared)),
+/// A number that nobody has yet, of so many.
+fn claim(next: &AtomicU64, count: u64) -> Option<u64> {
+    // Just a counter: nothing else is ordered by it.
+    let number = next.fetch_add(1, Ordering::Relaxed);
+    (number < count).then_some(number)
+}
+
+/// Those who ask.
+pub(crate) struct Callers {
+    asked: u64,
+    todo: Vec<Todo>,
+}
+
+impl Callers {
+    /// With what takes long to make: payloads of batches are not what is measured.
+    pub(crate) fn new(asked: &Asked) -> Self {
+        let plan = asked.plan();
+        let next = Arc::new(AtomicU64::new(0));
+        let todo = |caller| match plan {
+            Workload::Financial(plan) => Todo::Payments(plan, Arc::clone(&next)),
+            Workload::Orders(plan) => Todo::Orders(plan, Arc::clone(&next)),
+            Workload::Batch(plan) => {
+                let own = (0..plan.appends).filter(|number| plan.caller_of(*number) == caller);
+                let appends: Vec<_> = own.map(|number| (number, plan.command(number))).collect();
+                Todo::Appends(appends.into_iter())
+            }
         };
-        tasks.spawn(call(Arc::clone(store), plan, next, policy.clone()));
+        Self { asked: plan.commands(), todo: (0..asked.callers()).map(todo).collect() }
     }
-    let mut told = Told::new(plan.commands())?;
-    while let Some(ended) = tasks.join_next().await {
-        told.add(ended.map_err(|_| "a caller panicked")??)?;
+
+    /// Has them ask for all commands. To be called in a runtime.
+    pub(crate) async fn ask<S: EventStore + Send + Sync + 'static>(
+        self,
+        store: &Arc<S>,
+        policy: &RetryPolicy,
+    ) -> Result<Told, Failure> {
+        let mut told = Told::new(self.asked)?;
+        let mut tasks = JoinSet::new();
+        for todo in self.todo {
+            tasks.spawn(call(Arc::clone(store), todo, policy.clone()));
+        }
+        while let Some(ended) = tasks.join_next().await {
+            told.add(ended.map_err(|_| "a caller panicked")??)?;
+        }
+        told.given_up.sort_unstable();
+        Ok(told)
     }
-    told.given_up.sort_unstable();
-    Ok(told)
 }
 
 async fn call<S: EventStore + Send + Sync + 'static>(
     store: Arc<S>,
-    plan: Workload,
-    mut next: Next,
+    mut todo: Todo,
     policy: RetryPolicy,
 ) -> Result<Told, Failure> {
     let mut told = Told::new(0)?;
     let mut before = Instant::now();
-    loop {
-        let number = next.take();
-        if number >= plan.commands() {
-            return Ok(told);
-        }
-        let answer = match plan {
-            Workload::Financial(plan) => {
-                money::pay(&*store, plan.command(number), policy.clone()).await
-            }
-            Workload::Orders(plan) => {
-                shop::order(&*store, plan.command(number), policy.clone()).await
-            }
-            Workload::Batch(plan) => batch::append(&*store, plan.command(number)).await,
+    while let Some((number, request)) = todo.next() {
+        let answer = match request {
+            Request::Payment(payment) => money::pay(&*store, payment, policy.clone()).await,
+            Request::Order(order) => shop::order(&*store, order, policy.clone()).await,
+            Request::Append(append) => batch::append(&*store, append).await,
         };
         let now = Instant::now();
         told.latency.record(now - before);
@@ -155,4 +185,5 @@ async fn call<S: EventStore + Send + Sync + 'static>(
         // The store in memory never waits: others, and those who sleep, would never get a turn.
         tokio::task::yield_now().await;
     }
+    Ok(told)
 }

@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     arguments::{Backend, Commands},
-    callers::{self, Retries},
+    callers::{Callers, Retries},
     database::Database,
     money::AccountEvent,
     shop::ShopEvent,
@@ -129,8 +129,9 @@ where
     let policy = commands.retry.policy().with_metrics_hook(retries.clone());
     eprintln!("{} on {}: {} commands", asked.name(), commands.backend.name(), plan.commands());
     let prepared = store::prepare(&*store, &plan).await.map_err(on)?;
+    let callers = Callers::new(asked);
     let meter = Meter::start();
-    let told = callers::ask(&store, asked, &policy).await.map_err(on)?;
+    let told = callers.ask(&store, &policy).await.map_err(on)?;
     let spent = meter.stop();
     eprintln!("reading all streams");
     let found = end_state(&*store, &plan).await.map_err(on)?;
