@@ -28,6 +28,10 @@ fn main() -> ExitCode {
     let interrupt = Interrupt::listen().unwrap();
     let server = match Server::start(&std::env::temp_dir(), &interrupt) {
         Ok(server) => Some(Arc::new(server)),
+        Err(error) if std::env::var_os("ANNALS_REQUIRE_POSTGRES").is_some() => {
+            println!("ANNALS_REQUIRE_POSTGRES is set, and there is no server: {error}");
+            return ExitCode::FAILURE;
+        }
         Err(error) => {
             println!("\nnot run: {error}");
             None
@@ -101,8 +105,10 @@ fn what_was_given_up_is_not_expected(server: &Server) {
 
 fn an_interrupted_run_leaves_no_database(server: &Server) {
     for signal in [Signal::INT, Signal::TERM] {
-        let child = start(&server.connection(), "--workload financial --commands 1000000");
-        while !databases(server).contains(&format!("annals_peers_{}_", child.id())) {}
+        let mut child = start(&server.connection(), "--workload financial --commands 1000000");
+        while !databases(server).contains(&format!("annals_peers_{}_", child.id())) {
+            assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        }
         kill_process(Pid::from_child(&child), signal).unwrap();
         let output = child.wait_with_output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
