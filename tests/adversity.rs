@@ -148,15 +148,23 @@ fn live(store: &Annals) -> BTreeMap<u64, u64> {
 }
 
 /// Opens, lives and goes, whatever panics; what was acknowledged.
-fn open_and_live(directory: &Panicking, threads: Threads) -> BTreeMap<u64, u64> {
-    let options = Options::new().segment_bytes(8 << 10).threads(threads);
+fn open_and_live(
+    directory: &Panicking,
+    threads: Threads,
+    policy: SyncPolicy,
+) -> BTreeMap<u64, u64> {
+    let options = Options::new().segment_bytes(8 << 10).threads(threads).sync_policy(policy);
     let options = options.environment(Arc::new(SimEnvironment::new(1)));
     let opened = catch_unwind(AssertUnwindSafe(|| options.open_on(Arc::new(directory.clone()))));
     let Ok(Ok(store)) = opened else { return BTreeMap::new() };
     let told = live(&store);
     let shown = labels(&store);
     assert!(told.iter().all(|(position, label)| shown.get(position) == Some(label)));
-    drop(catch_unwind(AssertUnwindSafe(|| store.close())));
+    let closed = catch_unwind(AssertUnwindSafe(|| store.close()));
+    if closed.is_err() {
+        // What the panic left is unknown: nobody may say that all of it is durable.
+        assert!(store.close().is_err(), "closed well after a panic");
+    }
     told
 }
 
@@ -175,20 +183,28 @@ fn ends<T: Send + 'static>(what: &str, run: impl FnOnce() -> T + Send + 'static)
 /// opened again, in the same boot or after a power cut.
 #[test]
 fn a_panic_of_any_call_leaves_nobody_waiting_and_loses_nothing() {
-    for threads in [Threads::Inline, Threads::Background] {
+    let policies = [SyncPolicy::Always, SyncPolicy::Never];
+    let ways = [Threads::Inline, Threads::Background].map(|t| policies.map(|policy| (t, policy)));
+    for (threads, policy) in ways.into_iter().flatten() {
         let mut struck = 0;
         for call in 0.. {
             let directory =
                 Panicking { disk: SimDisk::new(), left: Arc::new(AtomicU64::new(call)) };
             let living = directory.clone();
             let told =
-                ends(&format!("{threads:?}, call {call}"), move || open_and_live(&living, threads));
+                ends(&format!("{threads:?}, call {call}"), move || {
+                open_and_live(&living, threads, policy)
+            });
             if directory.left.swap(NEVER, Ordering::Relaxed) != NEVER {
                 assert_eq!(told.len(), 16);
                 break;
             }
             struck += 1;
-            for disk in [directory.disk.crash(CrashPlan::durable_only()), directory.disk.clone()] {
+            let mut disks = vec![directory.disk.clone()];
+            if policy == SyncPolicy::Always {
+                disks.push(directory.disk.crash(CrashPlan::durable_only()));
+            }
+            for disk in disks {
                 let store = Options::new().segment_bytes(8 << 10).open_on(Arc::new(disk)).unwrap();
                 let found = labels(&store);
                 for (position, label) in &told {
@@ -197,8 +213,8 @@ fn a_panic_of_any_call_leaves_nobody_waiting_and_loses_nothing() {
                 store.append(&append("a", 0)).wait().unwrap();
             }
         }
-        println!("{threads:?}: {struck} panics");
-        assert!(struck > 40, "{struck}");
+        println!("{threads:?}, {policy:?}: {struck} panics");
+        assert!(struck > 10, "{struck}");
     }
 }
 

@@ -127,13 +127,20 @@ impl Shared {
         self.lead_turns(TURNS)
     }
 
-    /// Writes a group, and so many more that gather meanwhile, if nobody else is at it. Whoever
-    /// is at it hands over.
-    fn lead_turns(&self, more: u32) -> bool {
-        let Some(mut writer) = self.writer.try_lock() else { return false };
-        let ended = self.commit(&mut writer);
-        drop(writer);
-        self.hand_over(ended, more)
+    /// Writes a group, and what gathers meanwhile as long as it is this thread's turn, if nobody
+    /// else is at it: whoever is at it hands over. Says whether there was a group.
+    fn lead_turns(&self, mut more: u32) -> bool {
+        let mut led = false;
+        while let Some(mut writer) = self.writer.try_lock() {
+            let ended = self.commit(&mut writer);
+            drop(writer);
+            led |= ended.is_some();
+            if !self.hand_over(ended, more) {
+                break;
+            }
+            more = more.saturating_sub(1);
+        }
+        led
     }
 
     /// For one who waits for a group: leads, or, where groups are quick, stays awake for a while
@@ -156,26 +163,30 @@ impl Shared {
     /// As [`Shared::lead`], after whoever is at it.
     pub(crate) fn lead_next(&self) -> bool {
         let ended = self.commit(&mut self.writer.lock());
-        self.hand_over(ended, 0)
+        let goes_on = self.hand_over(ended, 0) && self.lead();
+        goes_on || ended.is_some()
     }
 
-    /// Wakes those whose group ended, and one of those who wait for the group that gathers. No
-    /// lock is held: a waker may run anything. Callers that do not block have told the flusher
-    /// themselves; without one, this thread goes on. Says whether a group ended.
-    fn hand_over(&self, ended: Option<u64>, turns: u32) -> bool {
+    /// Wakes those whose group ended, and has the group that gathers written: by the flusher, or,
+    /// without one, by this thread. No lock is held: a waker may run anything. Says whether this
+    /// thread is to go on.
+    fn hand_over(&self, ended: Option<u64>, more: u32) -> bool {
         self.watermark.wake(ended);
         let gathers = !self.tail.lock().gathering.is_empty();
-        if gathers && self.watermark.failure().is_none() {
-            match self.options.threads {
-                // Another quick group takes less time than to wake the flusher for it.
-                Threads::Background if turns > 0 && self.pace.is_quick() => {
-                    let _ = planted(Bug::QuickGroupLeft) || self.lead_turns(turns - 1);
-                }
-                Threads::Background => self.flusher.lead(),
-                Threads::Inline => drop(self.lead()),
+        if !gathers || self.watermark.failure().is_some() {
+            return false;
+        }
+        match self.options.threads {
+            Threads::Inline => true,
+            // Another quick group takes less time than to wake the flusher for it.
+            Threads::Background if more > 0 && self.pace.is_quick() => {
+                !planted(Bug::QuickGroupLeft)
+            }
+            Threads::Background => {
+                self.flusher.lead();
+                false
             }
         }
-        ended.is_some()
     }
 
     /// Writes groups as long as there is one; under the policies that acknowledge before the sync
@@ -211,7 +222,7 @@ impl Shared {
         }
         let group = self.tail.lock().take()?;
         let ended = Some(group.number);
-        let _guard = PoisonOnPanic(self);
+        let mut guard = PoisonUnlessDone { shared: self, is_done: false };
         let _span = observe::span(&group).entered();
         if planted(Bug::WatermarkTooEarly) {
             self.watermark.publish(group.number, group.last_record);
@@ -233,6 +244,7 @@ impl Shared {
         }
         // Relaxed: nothing is inferred from a count.
         self.counters.groups.fetch_add(1, Ordering::Relaxed);
+        guard.is_done = true;
         ended
     }
 
@@ -266,8 +278,8 @@ impl Shared {
 
     /// A segment ended: one that ended long ago keeps less in memory.
     fn thin_out(&self, ended: u64) {
-        let segments = self.segments.read();
-        let past = ended.checked_sub(FINE_SEGMENTS + 1).and_then(|i| segments.get(to_usize(i)));
+        let Some(past) = ended.checked_sub(FINE_SEGMENTS + 1).map(to_usize) else { return };
+        let past = self.segments.read().get(past).cloned();
         if let Some(past) = past {
             past.thin_out();
         }
@@ -316,13 +328,17 @@ impl Shared {
             writer.unsynced = Some((segment, end.offset));
         }
         if self.watermark.failure().is_none() {
+            let mut guard = PoisonUnlessDone { shared: self, is_done: false };
             match self.sync(&mut writer) {
                 Ok(()) => self.tail.lock().durable = writer.durable,
                 Err(failure) => self.watermark.fail(failure),
             }
+            guard.is_done = true;
         }
         drop(writer);
-        self.hand_over(None, 0);
+        if self.hand_over(None, 0) {
+            self.lead();
+        }
     }
 
     /// Syncs if the last time is an interval ago; returns how long until the next time. A clock
@@ -350,16 +366,21 @@ impl Shared {
     }
 }
 
-/// A panic between taking a group and publishing it must not leave its waiters waiting.
-struct PoisonOnPanic<'a>(&'a Shared);
+/// A panic before a group is published must not leave its waiters waiting, nor one in a sync
+/// leave what it did unknown.
+struct PoisonUnlessDone<'a> {
+    shared: &'a Shared,
+    /// Not asked of the thread: it may be panicking already for a reason of its own.
+    is_done: bool,
+}
 
-impl Drop for PoisonOnPanic<'_> {
+impl Drop for PoisonUnlessDone<'_> {
     fn drop(&mut self) {
-        if thread::panicking() && !planted(Bug::PanicIgnored) {
+        if !self.is_done && !planted(Bug::PanicIgnored) {
             let source = Arc::new(io::Error::other("a panic in the writer"));
-            let file = self.0.directory.display("");
-            self.0.watermark.fail(Failure { action: "write to", file, source });
-            self.0.watermark.wake(None);
+            let file = self.shared.directory.display("");
+            self.shared.watermark.fail(Failure { action: "write to", file, source });
+            self.shared.watermark.wake(None);
         }
     }
 }

@@ -37,7 +37,8 @@ impl Pace {
         self.0.load(Relaxed) < QUICK_NANOS
     }
 
-    /// Writes a group, and looks how long that takes, if it is its turn.
+    /// Writes a group, and looks how long that takes, if it is its turn. A clock that is set back
+    /// meanwhile says nothing.
     pub(crate) fn timed<T>(
         &self,
         environment: &dyn Environment,
@@ -49,15 +50,18 @@ impl Pace {
         }
         let began = environment.now_micros();
         let written = write();
-        self.note(environment.now_micros().saturating_sub(began));
+        let took = environment.now_micros().saturating_sub(began);
+        if took >= 0 {
+            self.note(took);
+        }
         written
     }
 
-    /// A group took so long; nothing, if the clock was set back meanwhile.
+    /// A group took so long.
     pub(crate) fn note(&self, micros: i64) {
         let mean = self.0.load(Relaxed);
         // A sync of a second is forgotten as soon as one of a millisecond.
-        let nanos = micros.clamp(0, 1_000) * 1_000;
+        let nanos = micros.min(1_000) * 1_000;
         self.0.store(mean.min(1_000_000) + (nanos - mean.min(1_000_000)) / 8, Relaxed);
     }
 }

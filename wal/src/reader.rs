@@ -217,8 +217,23 @@ impl Reader {
         }
     }
 
-    /// Walks over heads up to the frame that has `record`.
+    /// Walks over heads up to the frame that has `record`: forward, whatever comes after.
     fn walk(
+        &mut self,
+        from: Address,
+        record: u64,
+        checks: Checks,
+    ) -> Result<Address, ReadError> {
+        let pattern = self.pattern;
+        if let Pattern::Backward = pattern {
+            self.pattern = Pattern::Forward;
+        }
+        let walked = self.walk_on(from, record, checks);
+        self.pattern = pattern;
+        walked
+    }
+
+    fn walk_on(
         &mut self,
         mut from: Address,
         record: u64,

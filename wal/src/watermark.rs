@@ -100,7 +100,8 @@ impl Watermark {
             Some(group) => self.slot(group).wake_all(),
             None => return,
         }
-        self.rose.notify(usize::MAX);
+        // A waker that panics must not keep this thread from what it is to do next.
+        drop(catch_unwind(AssertUnwindSafe(|| self.rose.notify(usize::MAX))));
     }
 
     /// Ends everything: nothing more becomes durable. Only the first failure counts.
