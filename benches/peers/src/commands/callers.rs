@@ -11,7 +11,10 @@ use std::{
 
 use annals_bench::{
     Latency,
-    report::{Asked, Counts, plan::Workload},
+    report::{
+        Asked, Counts,
+        plan::{BatchAppend, Financial, Order, Orders, Payment, Workload},
+    },
 };
 use eventcore::{CommandError, MetricsHook, RetryContext, RetryPolicy};
 use eventcore_types::EventStore;
