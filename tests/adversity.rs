@@ -191,8 +191,7 @@ fn a_panic_of_any_call_leaves_nobody_waiting_and_loses_nothing() {
             let directory =
                 Panicking { disk: SimDisk::new(), left: Arc::new(AtomicU64::new(call)) };
             let living = directory.clone();
-            let told =
-                ends(&format!("{threads:?}, call {call}"), move || {
+            let told = ends(&format!("{threads:?}, call {call}"), move || {
                 open_and_live(&living, threads, policy)
             });
             if directory.left.swap(NEVER, Ordering::Relaxed) != NEVER {

@@ -30,6 +30,7 @@ use crate::{
     observe::{self, Meters},
     options::{LogOptions, SyncPolicy},
     pace::{Pace, SPINS, TURNS, YIELDS},
+    poison::PoisonUnlessDone,
     prepare::Preparer,
     recovery::Recovered,
     segment::Segment,
@@ -222,7 +223,7 @@ impl Shared {
         }
         let group = self.tail.lock().take()?;
         let ended = Some(group.number);
-        let mut guard = PoisonUnlessDone { shared: self, is_done: false };
+        let mut guard = PoisonUnlessDone::new(&self.watermark, &*self.directory);
         let _span = observe::span(&group).entered();
         if planted(Bug::WatermarkTooEarly) {
             self.watermark.publish(group.number, group.last_record);
@@ -328,7 +329,7 @@ impl Shared {
             writer.unsynced = Some((segment, end.offset));
         }
         if self.watermark.failure().is_none() {
-            let mut guard = PoisonUnlessDone { shared: self, is_done: false };
+            let mut guard = PoisonUnlessDone::new(&self.watermark, &*self.directory);
             match self.sync(&mut writer) {
                 Ok(()) => self.tail.lock().durable = writer.durable,
                 Err(failure) => self.watermark.fail(failure),
@@ -362,25 +363,6 @@ impl Shared {
         match self.options.threads {
             Threads::Background => self.flusher.wake(),
             Threads::Inline => drop(self.lead()),
-        }
-    }
-}
-
-/// A panic before a group is published must not leave its waiters waiting, nor one in a sync
-/// leave what it did unknown.
-struct PoisonUnlessDone<'a> {
-    shared: &'a Shared,
-    /// Not asked of the thread: it may be panicking already for a reason of its own.
-    is_done: bool,
-}
-
-impl Drop for PoisonUnlessDone<'_> {
-    fn drop(&mut self) {
-        if !self.is_done && !planted(Bug::PanicIgnored) {
-            let source = Arc::new(io::Error::other("a panic in the writer"));
-            let file = self.shared.directory.display("");
-            self.shared.watermark.fail(Failure { action: "write to", file, source });
-            self.shared.watermark.wake(None);
         }
     }
 }

@@ -28,6 +28,7 @@ mod num;
 mod observe;
 mod options;
 mod pace;
+mod poison;
 mod prepare;
 mod reader;
 mod recovery;

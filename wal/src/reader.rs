@@ -218,12 +218,7 @@ impl Reader {
     }
 
     /// Walks over heads up to the frame that has `record`: forward, whatever comes after.
-    fn walk(
-        &mut self,
-        from: Address,
-        record: u64,
-        checks: Checks,
-    ) -> Result<Address, ReadError> {
+    fn walk(&mut self, from: Address, record: u64, checks: Checks) -> Result<Address, ReadError> {
         let pattern = self.pattern;
         if let Pattern::Backward = pattern {
             self.pattern = Pattern::Forward;
