@@ -119,19 +119,14 @@ impl Shared {
         }
     }
 
-    /// Writes the group that gathered, if nobody else is at it. Says whether there was one.
+    /// Writes the group that gathered, and what gathers meanwhile as long as it is this thread's
+    /// turn, if nobody else is at it: whoever is at it hands over. Says whether there was a group.
     pub(crate) fn lead(&self) -> bool {
         // SeqCst, with the flusher's: it looks for frames again after it has stopped to lead.
         if self.flusher.leads.load(SeqCst) && !self.pace.is_quick() {
             return false;
         }
-        self.lead_turns(TURNS)
-    }
-
-    /// Writes a group, and what gathers meanwhile as long as it is this thread's turn, if nobody
-    /// else is at it: whoever is at it hands over. Says whether there was a group.
-    fn lead_turns(&self, mut more: u32) -> bool {
-        let mut led = false;
+        let (mut led, mut more) = (false, TURNS);
         while let Some(mut writer) = self.writer.try_lock() {
             let ended = self.commit(&mut writer);
             drop(writer);

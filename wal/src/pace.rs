@@ -21,6 +21,9 @@ pub(crate) const YIELDS: u32 = 3;
 /// One group of so many is timed: looking at the clock takes time, too.
 const TIMED: u64 = 16;
 
+/// A group that takes longer counts as this long: it is forgotten as soon.
+const SLOW_MICROS: i64 = 1_000;
+
 /// How long groups take, from their write to their being durable: a moving average. A hint only,
 /// so that it may be looked at without order.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ pub(crate) struct Pace(AtomicI64);
 
 impl Default for Pace {
     fn default() -> Self {
-        Self(AtomicI64::new(i64::from(u32::MAX)))
+        Self(AtomicI64::new(SLOW_MICROS * 1_000))
     }
 }
 
@@ -60,9 +63,8 @@ impl Pace {
     /// A group took so long.
     pub(crate) fn note(&self, micros: i64) {
         let mean = self.0.load(Relaxed);
-        // A sync of a second is forgotten as soon as one of a millisecond.
-        let nanos = micros.min(1_000) * 1_000;
-        self.0.store(mean.min(1_000_000) + (nanos - mean.min(1_000_000)) / 8, Relaxed);
+        let nanos = micros.min(SLOW_MICROS) * 1_000;
+        self.0.store(mean + (nanos - mean) / 8, Relaxed);
     }
 }
 
