@@ -16,16 +16,16 @@ use tempfile::TempDir;
 /// What the tests' server may be run as, if the tests run as root.
 const NOBODY: u32 = 65_534;
 
-/// The programs of Postgres: in the path, or where Debian has them, newest first.
+/// The programs of Postgres: in the path, so that one can say which, or where Debian has them, newest
+/// first.
 pub(crate) fn programs() -> Option<PathBuf> {
     let in_path = env::var_os("PATH").unwrap_or_default();
-    let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
-        .unwrap_or_default();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut debian: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     debian.sort();
     debian.reverse();
     // A link in the path to one program alone is not where the others are.
-    debian.into_iter().chain(env::split_paths(&in_path)).find(|folder| {
+    env::split_paths(&in_path).chain(debian).find(|folder| {
         ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).exists())
     })
 }
