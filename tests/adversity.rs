@@ -10,20 +10,22 @@
 
 use std::{
     collections::BTreeMap,
+    future::Future,
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
+    task::{Context, Wake, Waker},
     thread,
     time::Duration,
 };
 
 use annals::{
-    Annals, Append, Directory, File, LogQuery, NewEvent, Options, StreamId, SyncPolicy, Threads,
-    Timestamp,
+    Annals, Append, Delivery, Directory, File, LogQuery, NewEvent, Options, Position, StreamId,
+    SyncPolicy, Threads, Timestamp,
 };
 use annals_sim::{CrashPlan, SimDisk, SimEnvironment};
 use annals_wal::{Access, LockError, Map, WriterLock};
@@ -214,6 +216,79 @@ fn a_panic_of_any_call_leaves_nobody_waiting_and_loses_nothing() {
         }
         println!("{threads:?}, {policy:?}: {struck} panics");
         assert!(struck > 10, "{struck}");
+    }
+}
+
+/// What a task's waker does.
+struct Waking<F>(Mutex<Option<F>>);
+
+impl<F: FnOnce() + Send> Wake for Waking<F> {
+    fn wake(self: Arc<Self>) {
+        let wake = self.0.lock().unwrap().take();
+        if let Some(wake) = wake {
+            wake();
+        }
+    }
+}
+
+/// Waits for the next event in a task that is never polled again; what wakes it does this instead.
+fn await_next(store: &Annals, wake: impl FnOnce() + Send + 'static) -> Box<dyn Send> {
+    let mut following = store.subscribe(Position::ZERO);
+    assert_eq!(following.try_recv().unwrap(), Some(Delivery::CaughtUp(Position::ZERO)));
+    let mut next = Box::pin(async move { following.next().await });
+    let waker = Waker::from(Arc::new(Waking(Mutex::new(Some(wake)))));
+    assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    Box::new(next)
+}
+
+/// G4 (failure poisons): a waker may run anything, in whichever thread wakes. One here drops all that
+/// is left of the store, in the thread that writes for it.
+#[test]
+fn a_waker_may_drop_the_last_handle() {
+    for threads in [Threads::Inline, Threads::Background] {
+        let disk = SimDisk::new();
+        let living = disk.clone();
+        let found = ends(&format!("{threads:?}"), move || {
+            let options = Options::new().threads(threads);
+            let store = options.open_on(Arc::new(living.clone())).unwrap();
+            let all = Arc::new(Mutex::new(None));
+            let to_drop = all.clone();
+            let next = await_next(&store, move || drop(to_drop.lock().unwrap().take()));
+            *all.lock().unwrap() = Some((next, store.clone()));
+            // Nobody waits for it: whoever writes it is the last to know of the store.
+            drop(store.append(&append("a", 1)));
+            drop(store);
+            let mut again = Options::new().open_on(Arc::new(living.clone()));
+            while again.is_err() {
+                thread::yield_now();
+                again = Options::new().open_on(Arc::new(living.clone()));
+            }
+            labels(&again.unwrap())
+        });
+        assert_eq!(found, BTreeMap::from([(1, 1)]), "{threads:?}");
+    }
+}
+
+/// G4 (failure poisons): the same when the disk panics. One here closes the store, which waits for
+/// whoever is writing: nobody may be.
+#[test]
+fn a_waker_may_close_after_a_panic() {
+    for threads in [Threads::Inline, Threads::Background] {
+        let directory = Panicking { disk: SimDisk::new(), left: Arc::new(AtomicU64::new(NEVER)) };
+        let closed = ends(&format!("{threads:?}"), move || {
+            let options = Options::new().threads(threads);
+            let store = options.open_on(Arc::new(directory.clone())).unwrap();
+            let (sender, receiver) = mpsc::channel();
+            let closing = store.clone();
+            let next = await_next(&store, move || sender.send(closing.close()).unwrap());
+            directory.left.store(0, Ordering::Relaxed);
+            let attempt = || store.append(&append("a", 1)).wait();
+            assert!(!matches!(catch_unwind(AssertUnwindSafe(attempt)), Ok(Ok(_))));
+            let closed = receiver.recv().unwrap();
+            drop(next);
+            closed
+        });
+        assert!(closed.is_err(), "{threads:?}: closed well after a panic");
     }
 }
 

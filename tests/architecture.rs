@@ -23,7 +23,7 @@ const LAYERS: &[(&str, &str, &str)] = &[
     (
         "wal",
         "planted sync",
-        "crc32fast event-listener getrandom memmap2 metrics \
+        "crc32fast getrandom memmap2 metrics \
          parking_lot rustix tempfile thiserror tracing",
     ),
     ("index", "event planted sync", "crc32fast foldhash hashbrown"),

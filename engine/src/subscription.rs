@@ -96,13 +96,12 @@ impl Subscription {
     /// # Errors
     /// [`ReadError`]; also when the store was closed or failed, and everything was delivered.
     pub fn recv(&mut self) -> Result<Delivery, ReadError> {
-        use annals_wal::Listener;
         loop {
-            let listener = self.inner.log.listen();
+            let rise = self.inner.log.listen();
             if let Some(delivery) = self.try_recv()? {
                 return Ok(delivery);
             }
-            listener.wait();
+            rise.wait();
         }
     }
 
@@ -112,11 +111,11 @@ impl Subscription {
     /// [`ReadError`]; also when the store was closed or failed, and everything was delivered.
     pub async fn next(&mut self) -> Result<Delivery, ReadError> {
         loop {
-            let listener = self.inner.log.listen();
+            let rise = self.inner.log.listen();
             if let Some(delivery) = self.try_recv()? {
                 return Ok(delivery);
             }
-            listener.await;
+            rise.await;
         }
     }
 
@@ -126,11 +125,11 @@ impl Subscription {
     /// As [`Subscription::next`].
     pub async fn next_commit(&mut self) -> Result<CommitDelivery, ReadError> {
         loop {
-            let listener = self.inner.log.listen();
+            let rise = self.inner.log.listen();
             if let Some(delivery) = self.try_recv_commit()? {
                 return Ok(delivery);
             }
-            listener.await;
+            rise.await;
         }
     }
 

@@ -42,6 +42,10 @@ bugs! {
     ShortWriteIgnored = "short-write-ignored",
     /// The log goes on after a failure.
     GoesOnAfterFailure = "goes-on-after-failure",
+    /// Who begins to wait for a rise while others are woken is forgotten.
+    RiseLost = "rise-lost",
+    /// Who waits for a rise is woken under the lock of those who wait.
+    WokenUnderLock = "woken-under-lock",
     /// The log goes on after a panic in the midst of writing.
     PanicIgnored = "panic-ignored",
     /// The directory is not synced after a segment got its name.

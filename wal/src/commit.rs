@@ -30,7 +30,7 @@ use crate::{
     observe::{self, Meters},
     options::{LogOptions, SyncPolicy},
     pace::{Pace, SPINS, TURNS, YIELDS},
-    poison::PoisonUnlessDone,
+    poison::{PoisonUnlessDone, WakeAfterFailure},
     prepare::Preparer,
     recovery::Recovered,
     segment::Segment,
@@ -127,6 +127,7 @@ impl Shared {
             return false;
         }
         let (mut led, mut more) = (false, TURNS);
+        let _waiters = WakeAfterFailure(&self.watermark);
         while let Some(mut writer) = self.writer.try_lock() {
             let ended = self.commit(&mut writer);
             drop(writer);
@@ -158,6 +159,7 @@ impl Shared {
 
     /// As [`Shared::lead`], after whoever is at it.
     pub(crate) fn lead_next(&self) -> bool {
+        let _waiters = WakeAfterFailure(&self.watermark);
         let ended = self.commit(&mut self.writer.lock());
         let goes_on = self.hand_over(ended, 0) && self.lead();
         goes_on || ended.is_some()
@@ -316,6 +318,7 @@ impl Shared {
 
     /// Syncs what is written, under the policies that acknowledge before.
     pub(crate) fn sync_now(&self) {
+        let _waiters = WakeAfterFailure(&self.watermark);
         let mut writer = self.writer.lock();
         let segment = self.tail.lock().segment.clone();
         let end = Address { segment: segment.header.segment, offset: segment.written() };

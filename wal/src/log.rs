@@ -10,7 +10,6 @@ use std::{
 
 use annals_planted::{Bug, planted};
 use annals_sync::{Mutex, thread};
-use event_listener::{EventListener, IntoNotification, Listener};
 
 use crate::{
     address::Address,
@@ -23,6 +22,7 @@ use crate::{
     options::LogOptions,
     reader::{Pattern, Reader},
     recovery::{self, Recovery, Replay, TornTail},
+    rise::Rise,
     segment::Segment,
     stats::LogStats,
     storage::{Directory, LockError, WriterLock},
@@ -197,7 +197,7 @@ impl Log {
     /// Wakes those who wait for the watermark, for who knows that it may be seen higher now.
     /// Without any lock held: a waker may run anything.
     pub fn announce(&self) {
-        self.shared.watermark.rose.notify(usize::MAX);
+        self.shared.watermark.rises.wake_all();
     }
 
     /// The record that the next frame begins with.
@@ -210,10 +210,10 @@ impl Log {
         self.shared.watermark.failure().cloned()
     }
 
-    /// A listener for the watermark's next rise, or the log's failure or close. Make it, look at
-    /// the watermark, then wait.
-    pub fn listen(&self) -> EventListener {
-        self.shared.watermark.rose.listen()
+    /// For the watermark's next rise, or the log's failure or close. Ask for it, look at the
+    /// watermark, then wait.
+    pub fn listen(&self) -> Rise {
+        self.shared.watermark.rises.listen()
     }
 
     /// Blocks until record `number` may be seen.
@@ -222,7 +222,7 @@ impl Log {
     /// The log failed before.
     pub fn wait(&self, number: u64) -> Result<(), Failure> {
         loop {
-            let listener = self.listen();
+            let rise = self.listen();
             if self.durable() >= number {
                 return Ok(());
             }
@@ -230,7 +230,7 @@ impl Log {
                 return Err(failure);
             }
             self.shared.flush_soon();
-            listener.wait();
+            rise.wait();
         }
     }
 
@@ -304,7 +304,7 @@ impl Log {
         // Release pairs with the Acquire in `is_closed`: who sees it sees the last rise.
         self.ended.store(true, Ordering::Release);
         drop(lock);
-        self.shared.watermark.rose.notify(usize::MAX.additional());
+        self.shared.watermark.rises.wake_all();
         self.failure().map_or(Ok(()), Err)
     }
 

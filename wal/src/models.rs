@@ -9,6 +9,7 @@
 //! to it.
 
 use std::{
+    future::Future,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
@@ -130,6 +131,56 @@ fn a_task_that_registers_is_woken() {
         watermark.publish(1, 7);
         watermark.wake(Some(1));
         task.join().unwrap().unwrap();
+    });
+}
+
+/// Two threads wait for the second rise, perhaps after the first.
+#[test]
+fn who_waits_for_a_rise_is_woken() {
+    in_every_order(3, || {
+        let watermark = Arc::new(Watermark::new(0));
+        let waiters = [(); 2].map(|()| {
+            let watermark = watermark.clone();
+            spawn(move || {
+                loop {
+                    let rise = watermark.rises.listen();
+                    if watermark.record() == 2 {
+                        break;
+                    }
+                    rise.wait();
+                }
+            })
+        });
+        for number in [1, 2] {
+            watermark.publish(number, number);
+            watermark.wake(Some(number));
+        }
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+    });
+}
+
+/// What a waker does may be anything: this one waits for the next rise.
+struct ListensAgain(Arc<Watermark>);
+
+impl Wake for ListensAgain {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.rises.listen());
+    }
+}
+
+#[test]
+fn a_waker_may_wait_for_the_next_rise() {
+    in_every_order(3, || {
+        let watermark = Arc::new(Watermark::new(0));
+        let waker = Waker::from(Arc::new(ListensAgain(watermark.clone())));
+        let mut rise = watermark.rises.listen();
+        let mut context = Context::from_waker(&waker);
+        assert!(Pin::new(&mut rise).poll(&mut context).is_pending());
+        watermark.publish(1, 1);
+        watermark.wake(Some(1));
+        assert!(Pin::new(&mut rise).poll(&mut context).is_ready());
     });
 }
 

@@ -27,7 +27,16 @@ impl Drop for PoisonUnlessDone<'_> {
             let source = Arc::new(io::Error::other("a panic in the writer"));
             let file = self.directory.display("");
             self.watermark.fail(Failure { action: "write to", file, source });
-            self.watermark.wake(None);
         }
+    }
+}
+
+/// Wakes everyone after a failure when it is dropped, also after a panic: made before the writer's
+/// lock is taken, it is dropped after, and a waker may run anything.
+pub(crate) struct WakeAfterFailure<'a>(pub(crate) &'a Watermark);
+
+impl Drop for WakeAfterFailure<'_> {
+    fn drop(&mut self) {
+        self.0.wake(None);
     }
 }

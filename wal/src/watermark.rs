@@ -15,9 +15,8 @@ use annals_sync::{
     Mutex, WakeWord,
     atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
 };
-use event_listener::Event;
 
-use crate::error::Failure;
+use crate::{error::Failure, rise::Rises};
 
 /// How far the log is durable. Only rises, until it fails for good.
 #[derive(Debug)]
@@ -30,7 +29,7 @@ pub(crate) struct Watermark {
     /// By the group's parity.
     slots: [Slot; 2],
     /// For those who wait for a record, not for a group.
-    pub(crate) rose: Event,
+    pub(crate) rises: Rises,
 }
 
 #[derive(Debug, Default)]
@@ -51,7 +50,7 @@ impl Watermark {
             record: AtomicU64::new(record),
             failure: OnceLock::new(),
             slots: Default::default(),
-            rose: Event::new(),
+            rises: Rises::default(),
         }
     }
 
@@ -100,8 +99,7 @@ impl Watermark {
             Some(group) => self.slot(group).wake_all(),
             None => return,
         }
-        // A waker that panics must not keep this thread from what it is to do next.
-        drop(catch_unwind(AssertUnwindSafe(|| self.rose.notify(usize::MAX))));
+        self.rises.wake_all();
     }
 
     /// Ends everything: nothing more becomes durable. Only the first failure counts.

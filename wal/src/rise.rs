@@ -1,0 +1,126 @@
+//! Those who wait for the watermark to rise, whatever group it rises with: subscriptions, in threads
+//! and in tasks.
+//!
+//! Nobody is woken under a lock: a waker may run anything, also what waits for the next rise, or
+//! drops the last handle of the log.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::{Arc, Weak},
+    task::{Context, Poll, Waker},
+};
+
+use annals_planted::{Bug, planted};
+use annals_sync::{
+    Condvar, Mutex,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+/// The watermark's rises, and who waits for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct Rises {
+    /// Whether somebody may be waiting. `SeqCst`, as the watermark: who waits says so and then looks
+    /// at the watermark; who raises it looks here afterwards. One of them sees the other.
+    is_awaited: AtomicBool,
+    waiting: Mutex<Vec<Weak<Seat>>>,
+}
+
+/// The watermark's next rise, after [`Log::listen`](crate::Log::listen); also the log's failure or
+/// close. Waits as a future, or with [`Rise::wait`].
+#[derive(Debug)]
+pub struct Rise(Arc<Seat>);
+
+/// Where one of those who wait is told.
+#[derive(Debug, Default)]
+struct Seat {
+    seen: Mutex<Seen>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    has_risen: bool,
+    waker: Option<Waker>,
+}
+
+impl Rises {
+    /// Waits from now on.
+    pub(crate) fn listen(&self) -> Rise {
+        let seat = Arc::<Seat>::default();
+        let mut waiting = self.waiting.lock();
+        if waiting.len() == waiting.capacity() {
+            // Those who gave up leave room. Twice as much as is needed: who comes and goes must not
+            // have all others looked at each time.
+            waiting.retain(|seat| seat.strong_count() > 0);
+            let len = waiting.len();
+            waiting.reserve(len.max(4));
+        }
+        waiting.push(Arc::downgrade(&seat));
+        self.is_awaited.store(true, SeqCst);
+        Rise(seat)
+    }
+
+    /// Wakes all who wait. Without any lock held.
+    pub(crate) fn wake_all(&self) {
+        if !self.is_awaited.load(SeqCst) {
+            return;
+        }
+        let mut waiting = self.waiting.lock();
+        if !planted(Bug::RiseLost) {
+            self.is_awaited.store(false, SeqCst);
+        }
+        let woken = std::mem::take(&mut *waiting);
+        if !planted(Bug::WokenUnderLock) {
+            drop(waiting);
+        }
+        if planted(Bug::RiseLost) {
+            self.is_awaited.store(false, SeqCst);
+        }
+        for seat in woken.iter().filter_map(Weak::upgrade) {
+            seat.rise();
+        }
+    }
+}
+
+impl Seat {
+    fn rise(&self) {
+        let mut seen = self.seen.lock();
+        seen.has_risen = true;
+        let waker = seen.waker.take();
+        drop(seen);
+        self.changed.notify_all();
+        if let Some(waker) = waker {
+            // One that panics must not take the others along.
+            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+        }
+    }
+}
+
+impl Rise {
+    /// Blocks until it comes.
+    pub fn wait(&self) {
+        let mut seen = self.0.seen.lock();
+        while !seen.has_risen {
+            self.0.changed.wait(&mut seen);
+        }
+    }
+}
+
+impl Future for Rise {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // Cloned and dropped without the lock: both are the task's own code.
+        let waker = context.waker().clone();
+        let mut seen = self.0.seen.lock();
+        if seen.has_risen {
+            return Poll::Ready(());
+        }
+        let before = seen.waker.replace(waker);
+        drop(seen);
+        drop(before);
+        Poll::Pending
+    }
+}
