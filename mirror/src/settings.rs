@@ -1,6 +1,6 @@
 //! Where the database is, and how it is used.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use tokio_postgres::config::{Host, SslMode};
 
@@ -54,7 +54,9 @@ impl Settings {
         let mut config: tokio_postgres::Config = rest
             .parse()
             .map_err(|error| ConnectError::Settings { what: format!("{}", Chain(&error)) })?;
-        let is_local = config.get_hosts().iter().all(is_local);
+        // An address goes before the name that it is given for.
+        let is_local = config.get_hosts().iter().all(is_local)
+            && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
         let tls = match mode.as_deref() {
             Some("disable") => Tls::Off,
             None if is_local && authorities.is_none() => Tls::Off,
@@ -174,7 +176,7 @@ impl Pieces {
         };
         let separator = if is_url { '&' } else { ' ' };
         let (mut mode, mut authorities, mut kept) = (None, None, Vec::new());
-        for parameter in parameters.split(separator).filter(|parameter| !parameter.is_empty()) {
+        for parameter in pieces(parameters, separator, !is_url) {
             match parameter.split_once('=') {
                 Some(("sslmode", value)) => mode = Some(value.to_owned()),
                 Some(("sslrootcert", "system")) => {}
@@ -190,6 +192,27 @@ impl Pieces {
         };
         Self { rest, mode, authorities }
     }
+}
+
+/// Splits at a separator outside of quotes, if there are quotes. What is quoted is a value, with all
+/// its spaces.
+fn pieces(text: &str, separator: char, has_quotes: bool) -> Vec<&str> {
+    let (mut pieces, mut from, mut is_quoted, mut is_escaped) = (Vec::new(), 0, false, false);
+    for (at, character) in text.char_indices() {
+        match character {
+            _ if is_escaped => is_escaped = false,
+            '\\' if has_quotes => is_escaped = true,
+            '\'' if has_quotes => is_quoted = !is_quoted,
+            _ if character == separator && !is_quoted => {
+                pieces.extend(text.get(from..at));
+                from = at + separator.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    pieces.extend(text.get(from..));
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
 }
 
 #[cfg(test)]
@@ -215,6 +238,27 @@ mod tests {
         assert_eq!(tls("postgresql://u@localhost/d"), Tls::Off);
         assert_eq!(tls("host=/run/postgresql dbname=d"), Tls::Off);
         assert_eq!(tls("postgresql://u@db.example.org/d?sslmode=disable"), Tls::Off);
+    }
+
+    /// The address is where the driver goes; the name is only what the certificate must have. It was
+    /// once the name alone that was looked at, so this went over the net without TLS.
+    #[test]
+    fn a_local_name_for_an_address_elsewhere_is_not_local() {
+        let verified = Tls::VerifyFull { authorities: None };
+        assert_eq!(tls("host=localhost hostaddr=192.0.2.1 user=u"), verified);
+        assert_eq!(tls("hostaddr=192.0.2.1 user=u"), verified);
+        assert_eq!(tls("host=localhost hostaddr=127.0.0.1 user=u"), Tls::Off);
+    }
+
+    /// A password with two spaces lost one of them, and one could say `sslmode`.
+    #[test]
+    fn what_is_quoted_is_a_value() {
+        let settings =
+            Settings::parse(r"host=db.example.org password='a  b\' sslmode=disable'  user=u");
+        let settings = settings.unwrap();
+        assert_eq!(settings.config.get_password(), Some(&b"a  b' sslmode=disable"[..]));
+        assert_eq!(settings.tls, Tls::VerifyFull { authorities: None });
+        assert_eq!(settings.user(), "u");
     }
 
     #[test]

@@ -11,6 +11,7 @@
     reason = "a test"
 )]
 
+mod command_line;
 mod contract;
 mod differential;
 mod encrypted;
@@ -80,10 +81,13 @@ fn tests() -> Vec<(&'static str, Test)> {
         lost::a_read_whose_answer_was_lost_is_asked_again,
         lost::a_server_that_stays_away_is_an_error,
         reading::what_is_known_is_not_looked_at,
+        reading::a_read_that_takes_long_holds_up_nobody,
         refused::what_cannot_be_reached_is_named,
         refused::passwords_are_checked_and_never_shown,
         refused::a_schema_that_is_not_a_stores_is_refused,
         refused::a_role_may_append_and_read_and_nothing_else,
+        refused::a_server_before_14_is_refused,
+        refused::text_with_nul_is_refused_and_bytes_with_nul_are_kept,
         refused::rows_that_are_no_events_are_errors,
         subscribing::no_event_is_missed_while_many_append,
         subscribing::who_has_caught_up_is_told_of_what_is_new,
@@ -101,7 +105,9 @@ fn tests() -> Vec<(&'static str, Test)> {
         mirroring::two_mirrors_into_the_same_tables_copy_once,
         mirroring::a_mirror_of_something_else_is_refused,
         mirroring::a_mirror_needs_few_rights,
-        mirroring::the_command_line_mirrors_and_verifies,
+        command_line::the_command_line_mirrors_and_verifies,
+        command_line::a_terminal_sees_how_far_it_is,
+        command_line::without_postgres_it_is_said_that_nothing_was_run,
     ]
 }
 

@@ -1,7 +1,5 @@
 //! A log and its mirror.
 
-use std::process::{Command, Output};
-
 use annals::{
     Annals, Append, CodecId, CommitDelivery, EventId, NewEvent, Position, SchemaVersion, StreamId,
 };
@@ -273,42 +271,4 @@ pub(crate) fn a_mirror_needs_few_rights(server: &Server) {
     let mirror = Mirror::start(&annals, settings.clone()).unwrap();
     mirror.wait_for(annals.position(), |_| {}).unwrap();
     assert_same(&annals, &settings);
-}
-
-pub(crate) fn the_command_line_mirrors_and_verifies(server: &Server) {
-    let directory = tempfile::tempdir().unwrap();
-    let annals = Annals::open(directory.path()).unwrap();
-    fill(&annals, 10, 300);
-    let end = annals.position();
-    annals.close().unwrap();
-    drop(annals);
-    let run = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_annals-mirror"));
-        command.args(arguments).args(["--schema", "by_hand"]);
-        command.env("DATABASE_URL", server.connection("owner"));
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        (status.code().unwrap(), text(stdout), text(stderr))
-    };
-    let path = directory.path().to_str().unwrap();
-    let (code, _, error) = run(&["run", path]);
-    assert!(code == 2 && error.contains("annals-mirror init"), "{error}");
-    let (code, _, error) = run(&["run", "/nowhere/at/all"]);
-    assert!(code == 2 && error.contains("holds no log"), "{error}");
-    assert_eq!(run(&["init", path]).0, 0);
-    let done = (0, format!("the mirror is at position {end}\n"), String::new());
-    assert_eq!(run(&["run", path]), done);
-    assert_eq!(run(&["run", path]), done, "again");
-    assert_eq!(run(&["views"]).1, "views of 1 event types\n");
-    let (code, out, _) = run(&["verify", path]);
-    assert!(code == 0 && out.contains("are the same"), "{out}");
-    server.sql(
-        "ALTER TABLE by_hand.events DISABLE TRIGGER ALL;
-         UPDATE by_hand.events SET payload = 'x' WHERE position = 7",
-    );
-    let (code, out, _) = run(&["verify", path]);
-    assert_eq!(
-        (code, out.as_str()),
-        (1, "log and mirror differ: the event at position 7 differs in payload\n")
-    );
 }

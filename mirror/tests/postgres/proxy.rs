@@ -7,9 +7,10 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -30,6 +31,11 @@ struct Plan {
     cuts: AtomicU32,
     /// So many pass before.
     passing: AtomicU32,
+    /// What is said instead of something else of the same length.
+    instead: Vec<(String, String)>,
+    /// The next answer waits until it is let go.
+    holds: AtomicU32,
+    let_go: AtomicBool,
 }
 
 impl Plan {
@@ -39,13 +45,37 @@ impl Plan {
         let is_cut = || self.cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
         self.cuts.load(Ordering::SeqCst) > 0 && !passes() && is_cut()
     }
+
+    fn hold(&self) {
+        let less = |count: u32| count.checked_sub(1);
+        if self.holds.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            while !self.let_go.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+
+    fn say_instead(&self, answer: &mut [u8]) {
+        for (said, instead) in &self.instead {
+            assert_eq!(said.len(), instead.len());
+            let at = answer.windows(said.len()).position(|bytes| bytes == said.as_bytes());
+            if let Some(at) = at {
+                answer[at..at + said.len()].copy_from_slice(instead.as_bytes());
+            }
+        }
+    }
 }
 
 impl Proxy {
     pub(crate) fn before(server: PathBuf) -> Self {
+        Self::saying(server, Vec::new())
+    }
+
+    /// Says something instead of something else of the same length.
+    pub(crate) fn saying(server: PathBuf, instead: Vec<(String, String)>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join(SOCKET)).unwrap();
-        let plan = Arc::new(Plan::default());
+        let plan = Arc::new(Plan { instead, ..Plan::default() });
         let seen = plan.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -74,6 +104,19 @@ impl Proxy {
         self.cut();
     }
 
+    /// Keeps back the next answer, whoever it is for, until it is let go.
+    pub(crate) fn hold(&self) {
+        self.plan.holds.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_holding(&self) -> bool {
+        self.plan.holds.load(Ordering::SeqCst) == 0
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.plan.let_go.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn has_cut(&self) -> bool {
         self.plan.cuts.load(Ordering::SeqCst) == 0
     }
@@ -82,6 +125,8 @@ impl Proxy {
 fn pass(mut from: UnixStream, mut to: UnixStream, plan: &Plan) {
     let mut buffer = [0; 1 << 14];
     while let Ok(count @ 1..) = from.read(&mut buffer) {
+        plan.hold();
+        plan.say_instead(&mut buffer[..count]);
         if plan.keeps_back() || to.write_all(&buffer[..count]).is_err() {
             break;
         }

@@ -1,9 +1,12 @@
 //! What reads cost the server.
 
+use std::thread;
+
 use annals::{Append, NewEvent, Store, StreamId, StreamVersion};
 use annals_event::ReadFrom;
+use annals_postgres::{PostgresStore, Settings};
 
-use crate::{contract::fresh, server::Server};
+use crate::{contract::fresh, proxy::Proxy, server::Server};
 
 const EVENTS: u64 = 5_000;
 
@@ -34,4 +37,24 @@ pub(crate) fn what_is_known_is_not_looked_at(server: &Server) {
     let (now, fetched) = (counted(), fetched);
     let (scans, fetched) = (now.0 - scans, now.1 - fetched);
     assert!(fetched < scans * 10, "{fetched} events in {scans} looks");
+}
+
+/// While one connection waits for its answer, another one reads. With one connection alone, or with
+/// one that kept the reading to itself, this would not end.
+pub(crate) fn a_read_that_takes_long_holds_up_nobody(server: &Server) {
+    let schema = server.schema();
+    drop(fresh(&server.settings_of(&schema)));
+    let proxy = Proxy::before(server.socket());
+    let through = Settings::parse(&proxy.connection()).unwrap().schema(schema);
+    let store = PostgresStore::open(through).unwrap();
+    proxy.hold();
+    thread::scope(|scope| {
+        let long = scope.spawn(|| store.read_blocking(&[], None).unwrap());
+        while !proxy.is_holding() {
+            thread::yield_now();
+        }
+        store.read_blocking(&[], None).unwrap();
+        assert!(!long.is_finished());
+        proxy.let_go();
+    });
 }

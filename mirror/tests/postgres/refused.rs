@@ -7,7 +7,7 @@ use annals::{Append, AppendFailure, NewEvent, StreamId};
 use annals_event::Store;
 use annals_postgres::{ConnectError, PostgresStore, Role, Settings, StoreError, init};
 
-use crate::{contract::fresh, server::Server};
+use crate::{contract::fresh, proxy::Proxy, server::Server};
 
 fn one(stream: &str) -> Append {
     Append::new().event(NewEvent::new(StreamId::new(stream).unwrap(), "Happened", "x").unwrap())
@@ -87,6 +87,69 @@ pub(crate) fn a_schema_that_is_not_a_stores_is_refused(server: &Server) {
     );
 }
 
+/// A server that says that it is older than it is.
+pub(crate) fn a_server_before_14_is_refused(server: &Server) {
+    let settings = server.settings();
+    drop(fresh(&settings));
+    let number = server.query("SHOW server_version_num");
+    let version = server.query("SHOW server_version");
+    let older = format!("{:width$}", "13.22", width = version.len());
+    let saying = |number_said: &str, version_said: &str| {
+        let instead = vec![
+            (number.clone(), number_said.to_owned()),
+            (version.clone(), version_said.to_owned()),
+        ];
+        let proxy = Proxy::saying(server.socket(), instead);
+        let opened = Settings::parse(&proxy.connection()).and_then(|settings| {
+            let settings = settings.schema("of_another_age");
+            init(&settings, Role::Store)?;
+            PostgresStore::open(settings).map(drop)
+        });
+        (opened, proxy)
+    };
+    let (refused, _proxy) = saying("130022", &older);
+    let error = refused.unwrap_err();
+    assert!(
+        matches!(&error, ConnectError::TooOld { version } if version.trim_end() == "13.22"),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("14"), "{error}");
+    // The first that is not, and the same way to the server.
+    let (accepted, _proxy) = saying("140000", &version);
+    accepted.unwrap();
+}
+
+/// Postgres holds no NUL in text: names cannot have it, and what is no text may.
+pub(crate) fn text_with_nul_is_refused_and_bytes_with_nul_are_kept(server: &Server) {
+    let settings = server.settings();
+    let store = fresh(&settings);
+    assert!(StreamId::new("a\0b").is_err());
+    let event = |payload: &[u8]| {
+        NewEvent::new(StreamId::new("a").unwrap(), "Happened", payload.to_vec()).unwrap()
+    };
+    assert!(NewEvent::new(StreamId::new("a").unwrap(), "a\0b", "").is_err());
+    let mut tagged = event(b"x");
+    tagged.tags = vec!["a\0b".to_owned()];
+    let refused = store.append_blocking(&Append::new().event(event(b"x")).event(tagged));
+    assert!(matches!(refused, Err(AppendFailure::Store(StoreError::Invalid(_)))), "{refused:?}");
+    assert_eq!(store.read_blocking(&[], None).unwrap().position.get(), 0);
+    let mut bytes = event(b"\0a\0");
+    bytes.metadata = vec![0, 0];
+    store.append_blocking(&Append::new().event(bytes)).unwrap();
+    let from = annals_event::ReadFrom {
+        stream: StreamId::new("a").unwrap(),
+        after: annals::StreamVersion::ZERO,
+    };
+    let event = &store.read_blocking(&[from], None).unwrap().events[0];
+    assert_eq!((event.payload.as_slice(), event.metadata.as_slice()), (&b"\0a\0"[..], &[0, 0][..]));
+    for error in [
+        open(&settings.clone().schema("a\0b")),
+        init(&settings.schema("a\0b"), Role::Store).unwrap_err(),
+    ] {
+        assert!(matches!(error, ConnectError::Server { .. }), "{error:?}");
+    }
+}
+
 /// The role of docs/postgres.md can append and read, and nothing else; and not even the owner changes
 /// what has happened without taking the tables apart.
 pub(crate) fn a_role_may_append_and_read_and_nothing_else(server: &Server) {
@@ -116,6 +179,9 @@ pub(crate) fn a_role_may_append_and_read_and_nothing_else(server: &Server) {
         "UPDATE shared.events SET payload = ''",
         "DELETE FROM shared.events",
         "TRUNCATE shared.events",
+        "UPDATE shared.streams SET name = 'b'",
+        "DELETE FROM shared.streams",
+        "TRUNCATE shared.streams CASCADE",
         "ALTER TABLE shared.events DISABLE TRIGGER ALL",
     ] {
         for user in ["shop", "owner"] {
@@ -128,7 +194,11 @@ pub(crate) fn a_role_may_append_and_read_and_nothing_else(server: &Server) {
             let mut psql = Command::new("psql");
             let output =
                 psql.args(["-qX", "-d", &server.connection(user), "-c", statement]).output();
-            assert!(!output.unwrap().status.success(), "{user} may {statement}");
+            let output = output.unwrap();
+            assert!(!output.status.success(), "{user} may {statement}");
+            let said = String::from_utf8_lossy(&output.stderr);
+            let why = if user == "shop" { "ERROR:  " } else { "is refused" };
+            assert!(said.contains(why), "{user}, {statement}: {said}");
         }
     }
     server.sql("REVOKE EXECUTE ON FUNCTION shared.append FROM shop");

@@ -5,35 +5,44 @@ use std::{
     ffi::OsString,
     fs,
     os::unix::{fs::chown, process::CommandExt},
-    path::{Path, PathBuf},
-    process::{Command, Output},
-    sync::atomic::{AtomicU16, AtomicU32, Ordering},
+    path::PathBuf,
+    process::{Child, Command, Output},
+    sync::{
+        Mutex,
+        atomic::{AtomicU16, AtomicU32, Ordering},
+    },
+    thread,
+    time::Duration,
 };
 
 use annals_postgres::Settings;
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
 /// What the tests' server may be run as, if the tests run as root.
 const NOBODY: u32 = 65_534;
 
 /// The programs of Postgres: in the path, so that one can say which, or where Debian has them, newest
-/// first.
+/// first. `ANNALS_POSTGRES_VERSIONS` says that they are elsewhere.
 pub(crate) fn programs() -> Option<PathBuf> {
     let in_path = env::var_os("PATH").unwrap_or_default();
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = env::var_os("ANNALS_POSTGRES_VERSIONS");
+    let versions = versions.unwrap_or_else(|| OsString::from("/usr/lib/postgresql"));
+    let versions = fs::read_dir(versions).into_iter().flatten().flatten();
     let mut debian: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     debian.sort();
     debian.reverse();
     // A link in the path to one program alone is not where the others are.
-    env::split_paths(&in_path).chain(debian).find(|folder| {
-        ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).exists())
-    })
+    env::split_paths(&in_path)
+        .chain(debian)
+        .find(|folder| ["initdb", "postgres"].iter().all(|name| folder.join(name).exists()))
 }
 
 /// A running server. Stopped when it is dropped.
 pub(crate) struct Server {
     programs: PathBuf,
     directory: TempDir,
+    postmaster: Mutex<Option<Child>>,
     names: AtomicU32,
     port: AtomicU16,
 }
@@ -42,17 +51,13 @@ impl Server {
     pub(crate) fn start(programs: PathBuf) -> Self {
         // Not below a directory that only root may enter.
         let directory = tempfile::Builder::new().prefix("annals-postgres").tempdir().unwrap();
-        if rustix::process::geteuid().is_root() {
+        if geteuid().is_root() {
             chown(directory.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
-        let server =
-            Self { programs, directory, names: AtomicU32::new(0), port: AtomicU16::new(5432) };
+        let (postmaster, names) = (Mutex::new(None), AtomicU32::new(0));
+        let server = Self { programs, directory, postmaster, names, port: AtomicU16::new(5432) };
+        server.make();
         let data = server.data();
-        server.run(
-            "initdb",
-            &["-U", "owner", "-A", "trust", "-E", "UTF8", "--no-sync", "-D"],
-            &data,
-        );
         let socket = server.directory.path().display();
         let settings = format!(
             "listen_addresses = ''\nunix_socket_directories = '{socket}'\nmax_connections = 200\n\
@@ -65,6 +70,14 @@ impl Server {
         server
     }
 
+    fn make(&self) {
+        let mut initdb = self.program("initdb");
+        initdb.args(["-U", "owner", "-A", "trust", "-E", "UTF8", "--no-sync"]);
+        let Output { status, stdout, stderr } = initdb.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(status.success(), "initdb: {}{}", text(&stdout), text(&stderr));
+    }
+
     pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
@@ -72,7 +85,7 @@ impl Server {
     /// From now on it can also be reached on this port, with the certificate in its directory.
     pub(crate) fn listen_with_tls(&self) -> u16 {
         for file in ["server.crt", "server.key"] {
-            if rustix::process::geteuid().is_root() {
+            if geteuid().is_root() {
                 chown(self.data().join(file), Some(NOBODY), Some(NOBODY)).unwrap();
             }
         }
@@ -94,31 +107,57 @@ impl Server {
     /// After a crash it would sync every file it has, lest the machine had crashed as well; that
     /// takes most of the time, so only what comes afterwards is synced.
     pub(crate) fn begin(&self) {
-        let log = self.directory.path().join("log");
-        let arguments = ["start", "-s", "-w", "-t", "300", "-l", log.to_str().unwrap(), "-D"];
         let sync = self.data().join("sync.conf");
         fs::write(&sync, "fsync = off\n").unwrap();
-        self.run("pg_ctl", &arguments, &self.data());
+        let log = fs::File::options().append(true).create(true).open(self.log()).unwrap();
+        let mut postgres = self.program("postgres");
+        postgres.stdout(log.try_clone().unwrap()).stderr(log);
+        let mut child = postgres.spawn().unwrap();
+        while !self.is_ready(child.id()) {
+            let ended = child.try_wait().unwrap();
+            assert!(ended.is_none(), "{ended:?}: {}", fs::read_to_string(self.log()).unwrap());
+            thread::sleep(Duration::from_millis(1));
+        }
+        *self.postmaster.lock().unwrap() = Some(child);
         fs::write(&sync, "fsync = on\n").unwrap();
-        self.run("pg_ctl", &["reload", "-s", "-D"], &self.data());
+        self.tell(Signal::HUP);
+    }
+
+    /// As `pg_ctl` knows it, which would look ten times a second: it writes its number into the
+    /// first line of its lock file, and how it is into the eighth.
+    fn is_ready(&self, postmaster: u32) -> bool {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).unwrap_or_default();
+        let lines: Vec<_> = file.lines().map(str::trim).collect();
+        lines.first() == Some(&postmaster.to_string().as_str()) && lines.get(7) == Some(&"ready")
     }
 
     /// Stops it as a crash would: nobody is told, nothing is written.
     pub(crate) fn crash(&self) {
-        self.run("pg_ctl", &["stop", "-s", "-m", "immediate", "-D"], &self.data());
+        self.tell(Signal::QUIT);
+        let postmaster = self.postmaster.lock().unwrap().take();
+        if let Some(mut postmaster) = postmaster {
+            postmaster.wait().unwrap();
+        }
     }
 
-    fn run(&self, program: &str, arguments: &[&str], data: &Path) {
-        let arguments = arguments.iter().map(OsString::from).chain([data.into()]);
-        let mut command = Command::new(self.programs.join(program));
-        command.args(arguments).current_dir(self.directory.path());
-        if rustix::process::geteuid().is_root() {
+    fn tell(&self, signal: Signal) {
+        if let Some(postmaster) = &*self.postmaster.lock().unwrap() {
+            kill_process(Pid::from_child(postmaster), signal).unwrap();
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("log")
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command.arg("-D").arg(self.data()).current_dir(self.directory.path());
+        if geteuid().is_root() {
             // Postgres refuses to run as root.
             command.uid(NOBODY).gid(NOBODY);
         }
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(status.success(), "{program}: {}{}", text(&stdout), text(&stderr));
+        command
     }
 
     /// How to connect, to a schema that nobody has used.
@@ -151,7 +190,7 @@ impl Server {
         let file = self.data().join("pg_hba.conf");
         let rules = fs::read_to_string(&file).unwrap();
         fs::write(&file, format!("local all {role} scram-sha-256\n{rules}")).unwrap();
-        self.run("pg_ctl", &["reload", "-s", "-D"], &self.data());
+        self.tell(Signal::HUP);
         // The server reads it when it gets to it.
         let mut psql = Command::new("psql");
         psql.args(["-w", "-qX", "-d", &self.connection(role), "-c", "SELECT 1"]);
@@ -176,8 +215,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            let log = fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+        if thread::panicking() {
+            let log = fs::read_to_string(self.log()).unwrap_or_default();
             let end: Vec<_> = log.lines().rev().take(20).collect();
             eprintln!("{}", end.into_iter().rev().collect::<Vec<_>>().join("\n"));
         }
