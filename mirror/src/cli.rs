@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::{
+    fmt,
     io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
@@ -9,7 +10,7 @@ use std::{
 use annals_engine::{Annals, OpenError};
 use annals_event::Position;
 use clap::{Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::{
     error::{ConnectError, MirrorError},
@@ -188,8 +189,12 @@ fn progress(end: Position) -> ProgressBar {
     }
     let bar = ProgressBar::new(end.get());
     let style = ProgressStyle::with_template(
-        "{bar:40} {human_pos} of {human_len} events, {per_sec}, {eta} {msg}",
+        "{bar:40} {human_pos} of {human_len} events, {rate} events/s, {eta} {msg}",
     );
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    // A rate of its own has four digits behind the point.
+    let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
+        drop(write!(out, "{:.0}", state.per_sec()));
+    };
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate));
     bar
 }

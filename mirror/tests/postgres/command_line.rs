@@ -104,7 +104,7 @@ pub(crate) fn a_terminal_sees_how_far_it_is(server: &Server) {
         let seen = seen.join().unwrap();
         assert!(status.success(), "{seen}");
         assert_eq!(String::from_utf8(stdout).unwrap(), said);
-        assert!(seen.contains(&format!("of {end} events")), "{arguments:?}: {seen:?}");
+        assert!(seen.contains(&format!(" of {end} events")), "{arguments:?}: {seen:?}");
     }
 }
 
