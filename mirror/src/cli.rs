@@ -193,7 +193,7 @@ fn progress(end: Position) -> ProgressBar {
     );
     // A rate of its own has four digits behind the point.
     let rate = |state: &ProgressState, out: &mut dyn fmt::Write| {
-        drop(write!(out, "{:.0}", state.per_sec()));
+        let _ = write!(out, "{:.0}", state.per_sec());
     };
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).with_key("rate", rate));
     bar
