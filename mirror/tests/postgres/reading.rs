@@ -1,6 +1,9 @@
 //! What reads cost the server.
 
-use std::thread;
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
 use annals::{Append, NewEvent, Store, StreamId, StreamVersion};
 use annals_event::ReadFrom;
@@ -53,8 +56,14 @@ pub(crate) fn a_read_that_takes_long_holds_up_nobody(server: &Server) {
         while !proxy.is_holding() {
             thread::yield_now();
         }
-        store.read_blocking(&[], None).unwrap();
+        let short = scope.spawn(|| store.read_blocking(&[], None).unwrap());
+        let start = Instant::now();
+        while !short.is_finished() && start.elapsed() < Duration::from_mins(1) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        let was_held_up = !short.is_finished();
         assert!(!long.is_finished());
         proxy.let_go();
+        assert!(!was_held_up, "a read waited for another one");
     });
 }
