@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Writes a page with all recorded reports, beside them.
     History(History),
+    /// Makes the pages and pictures of a recorded report anew, without measuring.
+    Render(Render),
     /// Counts the instructions of the hot paths below valgrind; needs a release build.
     Count(Count),
     /// Does the operations of one hot path: what `count` runs below valgrind.
@@ -148,6 +150,13 @@ pub(crate) struct History {
     /// The directory that has the records.
     #[arg(default_value = "benches/record")]
     pub(crate) records: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Render {
+    /// The record: a directory with a report.json.
+    #[arg(value_name = "DIR")]
+    pub(crate) record: PathBuf,
 }
 
 fn backends() -> PossibleValuesParser {

@@ -1,9 +1,9 @@
 //! Does what the program was told.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    arguments::{Arguments, Command, Compare, Disk, History, Place, Report, Run, Soak},
+    arguments::{Arguments, Command, Compare, Disk, History, Place, Render, Report, Run, Soak},
     beside, catalogue, commands, disk,
     error::BenchError,
     instructions,
@@ -40,6 +40,7 @@ pub fn execute(arguments: Arguments) -> Result<(), BenchError> {
         Command::Report(report) => execute_report(&report),
         Command::Compare(compare) => execute_compare(&compare),
         Command::History(history) => execute_history(&history),
+        Command::Render(render) => execute_render(&render),
         Command::Commands(commands) => execute_commands(&commands),
         Command::Count(count) => instructions::run(&count),
         Command::Operate(operate) => instructions::operate(&operate),
@@ -148,10 +149,19 @@ fn execute_compare(arguments: &Compare) -> Result<(), BenchError> {
 }
 
 fn execute_history(arguments: &History) -> Result<(), BenchError> {
-    for file in report::history::write(&arguments.records)? {
+    list(&report::history::write(&arguments.records)?);
+    Ok(())
+}
+
+fn execute_render(arguments: &Render) -> Result<(), BenchError> {
+    list(&report::files::render(&arguments.record)?);
+    Ok(())
+}
+
+fn list(files: &[PathBuf]) {
+    for file in files {
         println!("{}", file.display());
     }
-    Ok(())
 }
 
 /// One row on standard output.

@@ -90,7 +90,7 @@ fn every_workload_ends_as_planned(server: &Server) {
         "--workload batch-200 --commands 4 --connections 2",
     ] {
         let row = row(server, words);
-        assert!(row.has_settled_all() && row.events > 0, "{words}");
+        assert!(row.counts.conflicts + row.counts.failed == 0 && row.events > 0, "{words}");
         assert!(row.notes.iter().any(|note| note.contains("connections")), "{:?}", row.notes);
     }
 }

@@ -39,8 +39,8 @@ pub struct Axis {
 pub enum Scale {
     /// From 0 on.
     Linear,
-    /// From 0 on, whole numbers alone.
-    Whole,
+    /// Whole numbers alone: first, second, third.
+    Ordinal,
     /// Each decade as long as the next.
     Logarithmic,
     /// Microseconds, logarithmic.
@@ -60,6 +60,36 @@ pub struct Line {
     pub is_reference: bool,
     /// Whether each point is marked.
     pub is_marked: bool,
+    /// Which colour of the palette it has, so that a thing has the same in all charts; `None`: the
+    /// next one.
+    pub colour: Option<usize>,
+    /// How its points are joined.
+    pub stroke: Stroke,
+}
+
+/// How points are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stroke {
+    /// By a line.
+    Solid,
+    /// By dashes: told apart not by colour alone.
+    Dashed,
+    /// Not at all: their order says nothing.
+    None,
+}
+
+impl Line {
+    /// Joined and marked, in the next colour.
+    pub(crate) fn marked(name: impl Into<String>, points: Vec<Point>) -> Self {
+        Self {
+            name: name.into(),
+            points,
+            is_reference: false,
+            is_marked: true,
+            colour: None,
+            stroke: Stroke::Solid,
+        }
+    }
 }
 
 /// A measurement.
@@ -123,8 +153,8 @@ impl Chart {
             .build_cartesian_2d(x, y)?;
         plane
             .configure_mesh()
-            .x_desc(&self.x.label)
-            .y_desc(&self.y.label)
+            .x_desc(self.x.description())
+            .y_desc(self.y.description())
             .bold_line_style(GRID)
             .light_line_style(FAINT_GRID)
             .axis_style(INK)
@@ -140,10 +170,16 @@ impl Chart {
     fn draw_legend(&self, area: &Area<'_>) -> Drawn {
         let style = |size, colour| (FONT, size).into_font().color(colour);
         for ((line, colour), y) in self.lines.iter().zip(self.colours()).zip((60..).step_by(24)) {
-            let dashes: &[(i32, i32)] =
-                if line.is_reference { &[(0, 7), (12, 19)] } else { &[(0, 19)] };
+            let dashes: &[(i32, i32)] = match line.stroke {
+                Stroke::None => &[],
+                Stroke::Solid if !line.is_reference => &[(0, 19)],
+                Stroke::Solid | Stroke::Dashed => &[(0, 7), (12, 19)],
+            };
             for (from, to) in dashes {
                 area.draw(&PathElement::new([(*from, y), (*to, y)], colour.stroke_width(3)))?;
+            }
+            if line.is_marked {
+                area.draw(&Circle::new((10, y), 4, colour.filled()))?;
             }
             area.draw(&Text::new(line.name.clone(), (26, y - 6), style(13, &INK)))?;
         }
@@ -157,7 +193,9 @@ impl Chart {
     fn colours(&self) -> impl Iterator<Item = RGBColor> {
         let mut colours = COLOURS.into_iter().cycle();
         self.lines.iter().map(move |line| {
-            if line.is_reference { REFERENCE } else { colours.next().unwrap_or(INK) }
+            let own = line.colour.and_then(|index| COLOURS.get(index).copied());
+            let next = || if line.is_reference { Some(REFERENCE) } else { colours.next() };
+            own.or_else(next).unwrap_or(INK)
         })
     }
 }
@@ -170,7 +208,15 @@ impl Line {
             plane.draw_series(DashedLineSeries::new(points(), 7, 5, thick))?;
             return Ok(());
         }
-        plane.draw_series(LineSeries::new(points(), thick))?;
+        match self.stroke {
+            Stroke::Solid => {
+                plane.draw_series(LineSeries::new(points(), thick))?;
+            }
+            Stroke::Dashed => {
+                plane.draw_series(DashedLineSeries::new(points(), 7, 4, thick))?;
+            }
+            Stroke::None => {}
+        }
         let spreads = self.points.iter().filter_map(|point| Some((point.x, point.spread?)));
         plane.draw_series(spreads.map(|(x, (min, max))| {
             PathElement::new([(x, min), (x, max)], colour.stroke_width(1))
@@ -192,6 +238,16 @@ impl Point {
     }
 }
 
+impl Axis {
+    /// Its label, and that it is logarithmic where it is.
+    fn description(&self) -> String {
+        match self.scale {
+            Scale::Logarithmic | Scale::Time => format!("{} (logarithmic)", self.label),
+            Scale::Linear | Scale::Ordinal | Scale::Nines => self.label.clone(),
+        }
+    }
+}
+
 /// An axis with its range and its ticks.
 struct Places {
     scale: Scale,
@@ -205,7 +261,8 @@ impl Places {
         let (min, max) = places.fold((f64::MAX, f64::MIN), |(a, b), n| (a.min(n), b.max(n)));
         let (min, max) = if min > max { (0.0, 1.0) } else { (min, max) };
         let range = match scale {
-            Scale::Linear | Scale::Whole => 0.0..(max * 1.08).max(1e-9),
+            Scale::Linear => 0.0..(max * 1.08).max(1e-9),
+            Scale::Ordinal => min - 0.5..max + 0.5,
             Scale::Nines => 0.0..max.max(1.0),
             Scale::Logarithmic | Scale::Time => min - 0.12..max + 0.12,
         };
@@ -221,9 +278,10 @@ impl Places {
         let is_wide = self.range.end - self.range.start > 2.5;
         let ticks: Vec<f64> = match self.scale {
             Scale::Linear => linear_ticks(self.range.end),
-            Scale::Whole => {
-                let ticks = linear_ticks(self.range.end).into_iter();
-                ticks.filter(|tick| tick.fract().abs() < 1e-9).collect()
+            Scale::Ordinal => {
+                // At most a dozen, so that labels do not overlap.
+                let step = (self.range.end / 12.0).ceil().max(1.0);
+                (1..=12).map(|index| f64::from(index) * step).collect()
             }
             // And the median, which everyone looks for.
             Scale::Nines => decades.chain([2_f64.log10()]).collect(),
@@ -246,21 +304,21 @@ fn linear_ticks(end: f64) -> Vec<f64> {
 impl Scale {
     fn place(self, number: f64) -> f64 {
         match self {
-            Self::Linear | Self::Whole | Self::Nines => number,
+            Self::Linear | Self::Ordinal | Self::Nines => number,
             Self::Logarithmic | Self::Time => number.max(1e-9).log10(),
         }
     }
 
     fn number(self, place: f64) -> f64 {
         match self {
-            Self::Linear | Self::Whole | Self::Nines => place,
+            Self::Linear | Self::Ordinal | Self::Nines => place,
             Self::Logarithmic | Self::Time => 10_f64.powf(place),
         }
     }
 
     fn label(self, number: f64) -> String {
         match self {
-            Self::Linear | Self::Whole | Self::Logarithmic => short(number),
+            Self::Linear | Self::Ordinal | Self::Logarithmic => short(number),
             Self::Time if number < 999.0 => format!("{} us", short(number)),
             Self::Time if number < 999e3 => format!("{} ms", short(number / 1e3)),
             Self::Time => format!("{} s", short(number / 1e6)),

@@ -126,7 +126,7 @@ fn latencies(workload: Workload, series: &str, rows: &[&Row]) -> Chart {
         if row.series == RAW_SERIES {
             Line::reference("raw disk, one caller", points)
         } else {
-            Line { name: row.case.clone(), points, is_reference: false, is_marked: false }
+            Line { is_marked: false, ..Line::marked(row.case.clone(), points) }
         }
     };
     let what = if series.is_empty() { String::new() } else { format!(", {series}") };
@@ -144,7 +144,7 @@ pub(crate) fn soak_plots(soak: &Soak, machine: &Machine) -> Result<Vec<Plot>, Be
     let line = |name: &str, of: fn(&Interval) -> f64| {
         let point = |i: &Interval| Point { x: i.seconds, y: of(i), spread: None };
         let points = soak.intervals.iter().map(point).collect();
-        Line { name: name.to_owned(), points, is_reference: false, is_marked: false }
+        Line { is_marked: false, ..Line::marked(name, points) }
     };
     let chart = |title: &str, label: &str, scale, lines| Chart {
         title: title.to_owned(),
@@ -171,11 +171,7 @@ pub(crate) fn soak_plots(soak: &Soak, machine: &Machine) -> Result<Vec<Plot>, Be
 }
 
 impl Line {
-    fn marked(name: String, points: Vec<Point>) -> Self {
-        Self { name, points, is_reference: false, is_marked: true }
-    }
-
     fn reference(name: &str, points: Vec<Point>) -> Self {
-        Self { name: name.to_owned(), points, is_reference: true, is_marked: false }
+        Self { is_reference: true, is_marked: false, ..Self::marked(name, points) }
     }
 }

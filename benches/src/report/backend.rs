@@ -36,10 +36,13 @@ impl Backend {
     }
 }
 
+/// What an acknowledgement means in memory.
+pub(crate) const IN_MEMORY: &str = "nothing is kept";
+
 /// In the order of tables. Those that promise the same stand together.
 pub(crate) const ALL: [Backend; 7] = [
-    Backend::new("annals-memory", "Annals, memory", "nothing is kept"),
-    Backend::new("eventcore-memory", "EventCore, memory", "nothing is kept").peer(),
+    Backend::new("annals-memory", "Annals, memory", IN_MEMORY),
+    Backend::new("eventcore-memory", "EventCore, memory", IN_MEMORY).peer(),
     Backend::new("annals-disk", "Annals, disk", "synced to disk"),
     Backend::new("eventcore-sqlite", "EventCore, SQLite", "synced to disk").peer(),
     Backend::new("eventcore-files", "EventCore, files", "synced to disk").peer(),

@@ -2,7 +2,11 @@
 
 use crate::{
     number::{Spread, float, human, human_count, wide},
-    report::{backend, results::Results, summary::Summary},
+    report::{
+        backend::{self, IN_MEMORY},
+        results::Results,
+        summary::Summary,
+    },
 };
 
 /// From this share of the raw disk's syncs on, the disk is what is waited for.
@@ -10,6 +14,9 @@ const DISK_IS_BUSY: f64 = 0.6;
 
 /// From this share of the cores' time on, the processor is.
 const PROCESSOR_IS_BUSY: f64 = 0.75;
+
+/// From so many attempts for each command on, conflicts are.
+const ATTEMPTS_ARE_MANY: f64 = 2.0;
 
 /// What bounds both ends of a scale, for each backend that has them.
 pub(crate) fn of_ends(results: &Results, summaries: &[Summary<'_>], unit: &str) -> String {
@@ -58,6 +65,8 @@ fn bound(results: &Results, summary: &Summary<'_>) -> String {
     };
     let what = if given_up > 0 {
         format!("conflicts ({} gave up)", human_count(given_up))
+    } else if summary.attempts().is_some_and(|attempts| attempts >= ATTEMPTS_ARE_MANY) {
+        "conflicts, after which commands wait and try again".to_owned()
     } else if syncs.is_some_and(|syncs| syncs / raw >= DISK_IS_BUSY) {
         "syncs of the disk".to_owned()
     } else if share >= PROCESSOR_IS_BUSY {
@@ -66,8 +75,10 @@ fn bound(results: &Results, summary: &Summary<'_>) -> String {
         "the core of the one caller".to_owned()
     } else if syncs.is_some() {
         "syncs that take longer than the raw disk's and what happens between them".to_owned()
+    } else if backend::of(&summary.first.backend).is_some_and(|b| b.promise == IN_MEMORY) {
+        "callers that wait for each other".to_owned()
     } else {
-        "waiting, for what is not counted here".to_owned()
+        "waiting, for the disk or for each other: nobody counts its syncs".to_owned()
     };
     let attempts = summary.attempts().filter(|attempts| *attempts >= 1.005);
     let attempts = attempts.map_or_else(String::new, |a| format!(", {} attempts", human(a)));
@@ -123,7 +134,7 @@ mod tests {
         let conflicts = told(|row| row.counts.conflicts = 1);
         assert!(conflicts.contains("bounded by conflicts (3 gave up)"), "{conflicts}");
         let waiting = told(|row| row.cpu_seconds = 0.1);
-        assert!(waiting.contains("what is not counted here"), "{waiting}");
+        assert!(waiting.contains("nobody counts its syncs"), "{waiting}");
     }
 
     #[test]

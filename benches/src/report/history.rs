@@ -7,15 +7,17 @@ use std::{
 };
 
 use crate::{
-    error::{BenchError, io_error},
+    error::BenchError,
     number::{Spread, float, human, wide},
     render::{
-        chart::{Axis, Chart, Line, Point, Scale},
+        chart::{Axis, Chart, Point, Scale},
         table::Table,
     },
     report::{
         backend::{ALL, Backend},
         error::ReportError,
+        files,
+        pictures::of_backend,
         results::{FILE, Results},
         summary::{Summary, workloads},
     },
@@ -43,19 +45,7 @@ pub(crate) fn write(directory: &Path) -> Result<Vec<PathBuf>, BenchError> {
     for (workload, callers, unit) in SHOWN {
         files.push((file(workload), chart(&all, workload, callers, unit).svg()?));
     }
-    let write = |(name, text): (String, String)| {
-        // Each is there as a whole or as it was.
-        let mut hidden = tempfile::NamedTempFile::new_in(directory)?;
-        std::io::Write::write_all(&mut hidden, text.as_bytes())?;
-        let path = directory.join(name);
-        hidden.persist(&path)?;
-        Ok(path)
-    };
-    files
-        .into_iter()
-        .map(write)
-        .collect::<std::io::Result<_>>()
-        .map_err(io_error("write the history"))
+    files::replace(directory, files)
 }
 
 fn file(workload: &str) -> String {
@@ -138,12 +128,12 @@ fn chart(all: &[Recorded], workload: &str, callers: u64, unit: &str) -> Chart {
             Some(Point { x: float(wide(index + 1)), y: rate.median, spread })
         };
         let points = all.iter().enumerate().filter_map(point).collect();
-        Line { name: backend.title.to_owned(), points, is_reference: false, is_marked: true }
+        of_backend(backend.name, points)
     };
     let lines = ALL.iter().map(line).filter(|line| !line.points.is_empty());
     Chart {
         title: title(workload, callers, unit),
-        x: Axis { label: "recorded run".to_owned(), scale: Scale::Whole },
+        x: Axis { label: "recorded run".to_owned(), scale: Scale::Ordinal },
         y: Axis { label: unit.to_owned(), scale: Scale::Logarithmic },
         lines: lines.collect(),
         footer: all.last().map(|last| last.results.machine.footer()).unwrap_or_default(),

@@ -90,6 +90,11 @@ tbody tr:hover { background: #f6f9fc }
 dt { font-weight: bold } dd { margin: 0 0 .5em 1.5em }
 figure { margin: 1.5rem 0 } figure svg { max-width: 100%; height: auto; border: 1px solid #e5e5e5 }
 figcaption { max-width: 900px; color: #444; font-size: .92rem }
+@media (prefers-color-scheme: dark) {
+  body { color: #ddd; background: #181a1c }
+  pre, code { background: #2a2d30 } th, td { border-color: #3a3d40 }
+  tbody tr:hover { background: #23272b } figcaption { color: #bbb } figure svg { border-color: #3a3d40 }
+}
 </style>
 </head>
 "#;

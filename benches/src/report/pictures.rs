@@ -4,7 +4,7 @@ use crate::{
     error::BenchError,
     number::human,
     render::{
-        chart::{Axis, Chart, Line, Point, Scale},
+        chart::{Axis, Chart, Line, Point, Scale, Stroke},
         dots::{Dot, Dots, Mark, Place},
     },
     report::{
@@ -60,7 +60,7 @@ fn throughput(results: &Results, group: &Group<'_>) -> Picture {
         Some(Dot { name: backend.title.to_owned(), place, text, mark })
     };
     let dots = Dots {
-        title: group.title(),
+        title: format!("{}: {}", group.title(), group.unit()),
         label: group.unit().to_owned(),
         lines: ALL.iter().filter_map(line).collect(),
         footer: results.machine.footer(),
@@ -78,15 +78,11 @@ fn throughput(results: &Results, group: &Group<'_>) -> Picture {
 fn distribution(results: &Results, group: &Group<'_>) -> Result<Picture, BenchError> {
     let lines = group.summaries.iter().map(|summary| {
         let points = summary.latency().curve().into_iter();
-        Line {
-            name: backend::title(&summary.first.backend).to_owned(),
-            points: points.map(|(x, y)| Point { x, y, spread: None }).collect(),
-            is_reference: false,
-            is_marked: false,
-        }
+        let points = points.map(|(x, y)| Point { x, y, spread: None }).collect();
+        Line { is_marked: false, ..of_backend(&summary.first.backend, points) }
     });
     let chart = Chart {
-        title: group.title(),
+        title: format!("{}: latency", group.title()),
         x: Axis { label: "percentile".to_owned(), scale: Scale::Nines },
         y: Axis { label: "latency".to_owned(), scale: Scale::Time },
         lines: lines.collect(),
@@ -182,13 +178,17 @@ fn by_backend(
         };
         let mut points: Vec<Point> = of.map(point).filter(|point| point.y > 0.0).collect();
         points.sort_by(|a, b| a.x.total_cmp(&b.x));
-        marked(backend.title, points)
+        of_backend(backend.name, points)
     };
     ALL.iter().map(line).filter(|line| !line.points.is_empty()).collect()
 }
 
-fn marked(name: &str, points: Vec<Point>) -> Line {
-    Line { name: name.to_owned(), points, is_reference: false, is_marked: true }
+/// The line of a backend: the same colour in all pictures, and dashes for others than Annals.
+pub(crate) fn of_backend(name: &str, points: Vec<Point>) -> Line {
+    let place = ALL.iter().position(|backend| backend.name == name);
+    let is_own = backend::of(name).is_none_or(|backend| backend.program == Program::Own);
+    let stroke = if is_own { Stroke::Solid } else { Stroke::Dashed };
+    Line { colour: place, stroke, ..Line::marked(backend::title(name), points) }
 }
 
 const SHOWN: [(&str, f64); 4] = [("p99.9", 0.999), ("p99", 0.99), ("p95", 0.95), ("p50", 0.5)];
@@ -210,7 +210,7 @@ fn load(results: &Results) -> Result<Vec<Picture>, BenchError> {
                     spread: Some((spread.min, spread.max)),
                 })
             };
-            marked(name, summaries.iter().filter_map(point).collect())
+            Line::marked(name, summaries.iter().filter_map(point).collect())
         };
         SHOWN.map(line).into()
     };
@@ -228,6 +228,8 @@ fn load(results: &Results) -> Result<Vec<Picture>, BenchError> {
     let group =
         |summary: &Summary<'_>| summary.syncs().filter(|syncs| *syncs > 0.0).map(f64::recip);
     let grouped = chart(by_group, "commands that share a sync, on average", lines(&group));
+    let dots = |line| Line { stroke: Stroke::None, ..line };
+    let grouped = Chart { lines: grouped.lines.into_iter().map(dots).collect(), ..grouped };
     Ok(vec![
         Picture {
             file: "load-latency.svg".to_owned(),
@@ -240,7 +242,8 @@ fn load(results: &Results) -> Result<Vec<Picture>, BenchError> {
             title: by_group.to_owned(),
             text:
                 "The same runs: what waits while a sync runs shares the next one, so groups grow \
-                   with the load by themselves. Points go from the smallest rate to the largest."
+                   with the load by themselves. Each rate is a dot of each colour; those at the left are the \
+                 smallest rates, where most commands have a sync of their own."
                     .to_owned(),
             svg: grouped.svg()?,
         },

@@ -176,15 +176,28 @@ pub(crate) fn notes(results: &Results) -> Vec<String> {
     for not in &results.not_run {
         notes.push(format!("{}: not run: {}", backend::title(&not.backend), not.why));
     }
-    for group in workloads(results) {
-        for summary in &group.summaries {
-            for note in &summary.first.notes {
-                let (name, title) = (backend::title(&summary.first.backend), group.title());
-                notes.push(format!("{name}, {title}: {note}"));
+    let groups = workloads(results);
+    for backend in ALL {
+        let of: Vec<_> = groups
+            .iter()
+            .flat_map(|group| group.summaries.iter().map(move |summary| (group, summary)))
+            .filter(|(_, summary)| summary.first.backend == backend.name)
+            .collect();
+        let mut said: Vec<&String> = Vec::new();
+        for note in of.iter().flat_map(|(_, summary)| &summary.first.notes) {
+            if said.contains(&note) {
+                continue;
             }
+            said.push(note);
+            let with = of.iter().filter(|(_, summary)| summary.first.notes.contains(note));
+            let titles: Vec<String> = with.map(|(group, _)| group.title()).collect();
+            notes.push(if titles.len() == of.len() {
+                format!("{}: {note}", backend.title)
+            } else {
+                format!("{}: {note} ({})", backend.title, titles.join("; "))
+            });
         }
     }
-    notes.dedup();
     notes
 }
 

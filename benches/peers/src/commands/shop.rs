@@ -103,24 +103,24 @@ impl CommandLogic for PlaceOrder {
     type Event = ShopEvent;
     type State = Shelf;
 
-    fn apply(&self, mut shelf: Shelf, event: &ShopEvent) -> Shelf {
+    fn apply(&self, mut found: Shelf, event: &ShopEvent) -> Shelf {
         match event {
-            ShopEvent::Ordered { .. } => shelf.is_ordered = true,
+            ShopEvent::Ordered { .. } => found.is_ordered = true,
             ShopEvent::Bought { .. } => {}
             ShopEvent::Stocked { product, .. } | ShopEvent::Taken { product, .. } => {
-                shelf.stocks.resize(self.products.len(), 0);
+                found.stocks.resize(self.products.len(), 0);
                 let place = self.products.iter().position(|(id, _)| id == product);
-                if let Some(stock) = place.and_then(|place| shelf.stocks.get_mut(place)) {
+                if let Some(stock) = place.and_then(|place| found.stocks.get_mut(place)) {
                     *stock = event.evolve(*stock).unwrap_or_default();
                 }
             }
         }
-        shelf
+        found
     }
 
-    fn handle(&self, shelf: Shelf) -> Result<NewEvents<ShopEvent>, CommandError> {
-        require!(!shelf.is_ordered, "this order was placed before");
-        let stocks = shelf.stocks.iter().chain(std::iter::repeat(&0));
+    fn handle(&self, found: Shelf) -> Result<NewEvents<ShopEvent>, CommandError> {
+        require!(!found.is_ordered, "this order was placed before");
+        let stocks = found.stocks.iter().chain(std::iter::repeat(&0));
         let is_there = self.products.iter().zip(stocks).all(|((_, pieces), stock)| pieces <= stock);
         require!(is_there, "out of stock");
         let pieces = self.products.iter().map(|(_, pieces)| pieces).sum();

@@ -11,7 +11,7 @@ use eventcore_types::{
 use tokio::runtime::Runtime;
 
 use super::{
-    Commands, money,
+    Commands,
     run::{on_store, run},
 };
 use crate::{
