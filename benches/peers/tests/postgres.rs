@@ -59,14 +59,16 @@ fn start(connection: &str, words: &str) -> Child {
 }
 
 fn row(server: &Server, words: &str) -> Measured {
-    let output = start(&server.connection(), words).wait_with_output().unwrap();
+    let child = start(&server.connection(), words);
+    let own = format!("annals_peers_{}_", child.id());
+    let output = child.wait_with_output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{words}: {}", text(&output.stderr));
     assert_eq!(text(&output.stdout).lines().count(), 1, "{}", text(&output.stdout));
     let row: Measured = serde_json::from_slice(&output.stdout).unwrap();
     row.check().unwrap();
     assert_eq!(row.digest, row.expected_digest, "{words}");
-    assert!(!databases(server).contains("annals_peers_"), "{words} left a database");
+    assert!(!databases(server).contains(&own), "{words} left a database");
     row
 }
 
@@ -106,7 +108,9 @@ fn what_was_given_up_is_not_expected(server: &Server) {
 fn an_interrupted_run_leaves_no_database(server: &Server) {
     for signal in [Signal::INT, Signal::TERM] {
         let mut child = start(&server.connection(), "--workload financial --commands 1000000");
-        while !databases(server).contains(&format!("annals_peers_{}_", child.id())) {
+        // Other tests have databases of their own there.
+        let own = format!("annals_peers_{}_", child.id());
+        while !databases(server).contains(&own) {
             assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         }
         kill_process(Pid::from_child(&child), signal).unwrap();
@@ -114,7 +118,7 @@ fn an_interrupted_run_leaves_no_database(server: &Server) {
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && output.stdout.is_empty(), "{told}");
         assert!(told.contains("interrupted"), "{told}");
-        assert!(!databases(server).contains("annals_peers_"), "a database is left over");
+        assert!(!databases(server).contains(&own), "a database is left over");
     }
 }
 
