@@ -51,3 +51,15 @@ pub enum Threads {
     /// the same calls must give the same trace.
     Inline,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two logs with one id would take each other's segments for their own.
+    #[test]
+    fn random_numbers_differ() {
+        let number = || SystemEnvironment.random().unwrap();
+        assert_ne!(number(), number());
+    }
+}

@@ -165,3 +165,45 @@ pub enum ReadError {
     #[error("{0}")]
     Corrupt(Corruption),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn damage_says_which_positions_it_affects() {
+        let affected = |readable_again| {
+            let (file, reason) = ("a.seg".to_owned(), "torn".to_owned());
+            let corruption =
+                Corruption { file, offset: 4096, first_record: 7, readable_again, reason };
+            let text = corruption.to_string();
+            text.strip_prefix("a.seg is damaged at byte 4096: torn; ").unwrap().to_owned()
+        };
+        assert_eq!(affected(Some(10)), "positions 7 to 9 are affected");
+        assert_eq!(affected(Some(8)), "positions 7 to 7 are affected");
+        // What is readable again before it begins says nothing.
+        for readable_again in [Some(7), Some(1), Some(0), None] {
+            assert_eq!(affected(readable_again), "positions from 7 on are affected");
+        }
+    }
+
+    #[test]
+    fn what_the_system_says_comes_with_what_to_do() {
+        let kinds = [
+            (io::ErrorKind::NotFound, "check the path"),
+            (io::ErrorKind::NotADirectory, "check the path"),
+            (io::ErrorKind::PermissionDenied, "who owns it"),
+            (io::ErrorKind::ReadOnlyFilesystem, "can be written to"),
+            (io::ErrorKind::StorageFull, "make room"),
+            (io::ErrorKind::QuotaExceeded, "make room"),
+            (io::ErrorKind::AlreadyExists, "choose another path"),
+            (io::ErrorKind::TimedOut, "open again"),
+        ];
+        for (kind, what_to_do) in kinds {
+            let (file, source) = ("a.seg".to_owned(), io::Error::new(kind, "said so"));
+            let text = OpenError::Io { action: "read", file, source }.to_string();
+            assert!(text.starts_with("cannot read a.seg: said so; "), "{text}");
+            assert!(text.contains(what_to_do), "{text}");
+        }
+    }
+}

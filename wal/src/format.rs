@@ -443,4 +443,86 @@ mod tests {
         put_at(&mut page, SegmentHeader::CHECKSUM, checksum.to_le_bytes());
         assert_eq!(Header::decode(&page), Err(HeaderFault::Newer { version: 2 }));
     }
+
+    const WHOLE: Head = Head {
+        kind: FrameKind::Commit,
+        first_record: 9,
+        record_count: 1,
+        time: 5,
+        stamp_count: 1,
+        body_len: 8,
+        body_checksum: 0,
+        previous_len: 0,
+        chain: 3,
+        durable: 0,
+        checksum: 0,
+    };
+
+    /// A head with its stamps, and a checksum that is right at `offset`.
+    fn stamped(seed: Seed, offset: u64, head: &Head, flags: u8) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        head.encode(&mut bytes);
+        bytes.resize(bytes.len() + 8 * usize::from(head.stamp_count), 7);
+        bytes[FrameHead::FLAGS] = flags;
+        finish(seed, offset, head.chain, head.durable, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn a_head_that_contradicts_itself_is_none_whatever_its_checksum() {
+        let seed = Seed(7);
+        let is_one = |head: &Head| {
+            let bytes = stamped(seed, FRAMES_START, head, 0);
+            let decoded = Head::decode(seed, FRAMES_START, &bytes);
+            let own = Head::decode_own(&bytes).unwrap();
+            assert_eq!(own.is_intact(seed, FRAMES_START, &bytes), decoded.is_ok());
+            decoded.is_ok()
+        };
+        let end = Head { record_count: 0, stamp_count: 0, body_len: 0, ..WHOLE };
+        assert!(is_one(&WHOLE));
+        assert!(!is_one(&Head { record_count: 0, ..WHOLE }));
+        assert!(!is_one(&Head { stamp_count: 0, ..WHOLE }));
+        assert!(!is_one(&Head { body_len: 0, ..WHOLE }));
+        assert!(!is_one(&Head { body_len: 12, ..WHOLE }));
+        assert!(!is_one(&Head { first_record: u64::MAX, ..WHOLE }));
+        assert!(!is_one(&Head { kind: FrameKind::Commit, ..end }));
+        for kind in [FrameKind::Seal, FrameKind::Close] {
+            assert!(is_one(&Head { kind, ..end }));
+            assert!(!is_one(&Head { kind, record_count: 1, ..end }));
+            assert!(!is_one(&Head { kind, stamp_count: 1, ..end }));
+            assert!(!is_one(&Head { kind, body_len: 8, ..end }));
+        }
+    }
+
+    #[test]
+    fn a_head_with_flags_is_of_a_newer_version_and_is_not_intact() {
+        let (seed, offset) = (Seed(7), FRAMES_START);
+        let bytes = stamped(seed, offset, &WHOLE, 1);
+        assert_eq!(Head::decode(seed, offset, &bytes), Err(HeadFault::Newer));
+        assert!(!Head::decode_own(&bytes).unwrap().is_intact(seed, offset, &bytes));
+    }
+
+    #[test]
+    fn a_head_is_intact_while_its_bytes_are_those_that_were_read() {
+        let (seed, offset) = (Seed(7), FRAMES_START);
+        let mut bytes = stamped(seed, offset, &WHOLE, 0);
+        let head = Head::decode(seed, offset, &bytes).unwrap();
+        assert!(head.is_intact(seed, offset, &bytes));
+        for bit in FrameHead::BODY_CHECKSUM * 8..bytes.len() * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(!head.is_intact(seed, offset, &bytes), "bit {bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+
+    #[test]
+    fn a_head_is_one_only_where_it_was_written() {
+        for seed in (0..32).map(|bit| Seed(u32::MAX >> bit)) {
+            let bytes = stamped(seed, FRAMES_START, &WHOLE, 0);
+            assert!(Head::decode(seed, FRAMES_START, &bytes).is_ok());
+            for elsewhere in (3..34).map(|bit| FRAMES_START ^ (1 << bit)) {
+                assert!(Head::decode(seed, elsewhere, &bytes).is_err(), "{seed:?} {elsewhere}");
+            }
+        }
+    }
 }
