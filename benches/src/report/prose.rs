@@ -16,12 +16,16 @@ what a model computes from the commands. A run whose outcomes do not add up to w
 state is another, ends the report without a result. Compare ratios, not absolutes.";
 
 /// In the order in which a reader meets them.
-pub(crate) const PARAGRAPHS: [Paragraph; 7] = [
+pub(crate) const PARAGRAPHS: [Paragraph; 8] = [
     Paragraph {
         term: "Rates",
         text: "the median of the rounds, and the smallest and largest. Commands count when they are \
                accepted or rejected; what gave up or failed does not. `x EventCore` is the ratio to the best of \
                EventCore's backends that promise the same.",
+    },
+    Paragraph {
+        term: "What is kept",
+        text: "both as their users get them: Annals' commands keep what they folded of a stream and read                only what is new in it; EventCore's read their streams from the beginning. Its snapshots,                which a command can opt into, are not used.",
     },
     Paragraph {
         term: "Outcomes",
