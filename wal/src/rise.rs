@@ -68,9 +68,7 @@ impl Rises {
             return;
         }
         let mut waiting = self.waiting.lock();
-        if !planted(Bug::RiseLost) {
-            self.is_awaited.store(false, SeqCst);
-        }
+        self.is_awaited.store(false, SeqCst);
         let woken = std::mem::take(&mut *waiting);
         if !planted(Bug::WokenUnderLock) {
             drop(waiting);
@@ -92,10 +90,14 @@ impl Seat {
         drop(seen);
         self.changed.notify_all();
         if let Some(waker) = waker {
-            // One that panics must not take the others along.
-            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
+            wake(waker);
         }
     }
+}
+
+/// Wakes a task. A waker that panics must not take the others along.
+pub(crate) fn wake(waker: Waker) {
+    drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
 }
 
 impl Rise {

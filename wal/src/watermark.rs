@@ -4,11 +4,7 @@
 //! Groups end in order: while group `n` is written, group `n + 1` gathers. So two wake words, for
 //! odd and even groups, are enough to wake exactly those whose group ended, with one system call.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::OnceLock,
-    task::Waker,
-};
+use std::{sync::OnceLock, task::Waker};
 
 use annals_planted::{Bug, planted};
 use annals_sync::{
@@ -16,7 +12,10 @@ use annals_sync::{
     atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
 };
 
-use crate::{error::Failure, rise::Rises};
+use crate::{
+    error::Failure,
+    rise::{Rises, wake},
+};
 
 /// How far the log is durable. Only rises, until it fails for good.
 #[derive(Debug)]
@@ -152,9 +151,6 @@ impl Slot {
             self.word.wake_all();
         }
         let wakers = std::mem::take(&mut *self.wakers.lock());
-        for waker in wakers {
-            // One that panics must not take the others along.
-            drop(catch_unwind(AssertUnwindSafe(|| waker.wake())));
-        }
+        wakers.into_iter().for_each(wake);
     }
 }
