@@ -19,8 +19,8 @@ use crate::{
 const SICK_ROUNDS: u64 = 2;
 
 /// How often the store may fail after the disk works again: errors of before may still have to be
-/// told to somebody.
-const RELAPSES_MAX: u64 = 4;
+/// told to somebody, and calls fail up to four times in a row.
+const RELAPSES_MAX: u64 = 5;
 
 /// Goes through a workload on a disk that fails.
 ///

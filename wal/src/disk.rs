@@ -49,7 +49,7 @@ impl Disk {
         for parent in path.ancestors().skip(1).take(missing.len().max(2)).filter(|at| is_there(at))
         {
             match open_directory(parent) {
-                Ok(parent) => rustix::fs::fsync(parent)?,
+                Ok(parent) => sync_names(&parent)?,
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
                 Err(error) => return Err(error),
             }
@@ -143,12 +143,24 @@ impl Directory for Disk {
     }
 
     fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::fsync(&self.directory)?)
+        sync_names(&self.directory)
     }
 
     fn display(&self, name: &str) -> String {
         self.path.join(name).display().to_string()
     }
+}
+
+/// Returns when the names in a directory are durable.
+///
+/// XFS keeps names in its log only. If a write of that log fails while another thread syncs,
+/// it shuts down and forgets what it had logged, and its `fsync` of a directory then finds nothing
+/// to do and succeeds (`xfs_dir_fsync` of Linux, up to 6.18 at least). Every `fstat` fails from that
+/// moment on: the look afterwards tells a name that is durable from one that is forgotten.
+fn sync_names(directory: &OwnedFd) -> io::Result<()> {
+    rustix::fs::fsync(directory)?;
+    rustix::fs::fstat(directory)?;
+    Ok(())
 }
 
 /// Whether a page of a file that was written before can be written again without any new room.
