@@ -81,6 +81,12 @@ impl Filesystem {
         }
     }
 
+    /// Whether somebody may ask the system to shut it down as it does by itself when its journal
+    /// fails.
+    pub(crate) fn shuts_down(self) -> bool {
+        matches!(self, Self::Ext4 | Self::Xfs)
+    }
+
     /// Where its superblock is, in bytes. It is written whole or not at all: these filesystems
     /// rely on that themselves, and cannot be mounted where it was torn. (That of xfs is one
     /// sector.)

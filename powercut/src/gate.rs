@@ -14,6 +14,7 @@ use crate::{
     plants,
     progress::Progress,
     report::Report,
+    shut_down,
     trials::{TrialTally, Trials},
     workload,
 };
@@ -149,6 +150,10 @@ impl Gate {
         progress.now("failing and full disks");
         let outcome = trials.run(&self.scratch, &progress);
         drop(progress);
+        if filesystem.shuts_down() {
+            let refused = shut_down::refuses(filesystem, &self.scratch);
+            self.report.keep(refused)?;
+        }
         let tally: TrialTally = self.report.keep(outcome)?.unwrap_or_default();
         self.report.add_failures(filesystem, &tally, start.elapsed());
         let found = evidence::keep(&tally.findings, &self.failures);

@@ -41,6 +41,7 @@ mod notes;
 mod perform;
 mod plant;
 mod script;
+mod shut_down;
 mod stage;
 mod watch;
 mod workload;

@@ -25,6 +25,7 @@ pub(crate) fn check(filesystems: &[Filesystem]) -> Result<(), PowercutError> {
         ("losetup", "mount"),
         ("umount", "mount"),
         ("strace", "strace"),
+        ("xfs_io", "xfsprogs"),
     ];
     let makers = filesystems.iter().map(|filesystem| filesystem.maker());
     for (program, package) in tools.into_iter().chain(makers) {
