@@ -15,7 +15,7 @@ use std::{
     fs, io,
     path::Path,
     pin::pin,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Waker},
     time::Duration,
 };
@@ -168,9 +168,18 @@ fn leave_the_queue(annals: &Annals) {
     executor.execute_blocking(&fill("e", 1)).unwrap();
 }
 
+/// Held by each test: whether anybody listens to a place is found out once for the whole process,
+/// and what another thread does meanwhile may hide it from a listener of one thread.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Every number that the document names moves, and no other is recorded.
 #[test]
 fn every_number_moves_and_is_documented() {
+    let _alone = alone();
     let (recorder, dir) = (Recorder::default(), tempfile::tempdir().unwrap());
     metrics::with_local_recorder(&recorder, || {
         let annals = Options::new().open(dir.path()).unwrap();
@@ -186,6 +195,7 @@ fn every_number_moves_and_is_documented() {
 /// Events that get their place while a group is synced are behind when it ends.
 #[test]
 fn the_lag_is_what_is_in_order_and_not_durable() {
+    let _alone = alone();
     let (recorder, dir) = (Recorder::default(), tempfile::tempdir().unwrap());
     metrics::with_local_recorder(&recorder, || {
         let annals = Options::new().open(dir.path()).unwrap();
@@ -214,6 +224,7 @@ fn the_lag_is_what_is_in_order_and_not_durable() {
 /// A command and the group that it led are spans, with what came of them.
 #[test]
 fn commands_and_groups_are_spans() {
+    let _alone = alone();
     let listener = Listener::default();
     let annals = tracing::subscriber::with_default(listener.clone(), || {
         let disk = Arc::new(SimDisk::new());
