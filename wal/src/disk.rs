@@ -2,7 +2,11 @@
 
 use std::{
     fs::{self, DirBuilder, TryLockError},
-    io::{self, Read, Write},
+    io::{
+        self,
+        ErrorKind::{QuotaExceeded, StorageFull},
+        Read,
+    },
     os::{
         fd::OwnedFd,
         unix::fs::{DirBuilderExt, FileExt},
@@ -17,7 +21,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use crate::{
     access::Access,
     map::Map,
-    num::to_usize,
+    num::{to_u64, to_usize},
     storage::{Directory, File, LockError, WriterLock},
 };
 
@@ -103,9 +107,7 @@ impl Directory for Disk {
             }
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
-        // Only a hint for who finds the lock held.
-        file.set_len(0)?;
-        file.write_all(std::process::id().to_string().as_bytes())?;
+        name_holder(&file)?;
         Ok(Box::new(DiskLock(file)))
     }
 
@@ -246,6 +248,17 @@ impl Drop for DiskLock {
         // A child process that was just forked holds the same file until it starts its program:
         // closing would not unlock. An error leaves the lock to the end of the process.
         drop(self.0.unlock());
+    }
+}
+
+/// Leaves a hint for who finds the lock held. It goes over the last one, as wide: a full disk may
+/// not give again what was given back, and a log opens on a full disk.
+fn name_holder(file: &fs::File) -> io::Result<()> {
+    let hint = format!("{:<10}", std::process::id());
+    match file.write_all_at(hint.as_bytes(), 0) {
+        Err(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => file.set_len(0),
+        // What stood there may have been longer.
+        written => written.and_then(|()| file.set_len(to_u64(hint.len()))),
     }
 }
 
