@@ -46,11 +46,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const LONG: Duration = Duration::from_mins(15);
 
 /// How tests are compiled: as for use, and with the threads of two model checkers. The compiler's
-/// flags, and what is compiled.
+/// flags, and the packages that the tests are in.
 const BUILDS: [(&str, &[&str]); 3] = [
     ("", &["-pannals", "-pannals-executor", "-pannals-index", "-pannals-wal"]),
-    ("--cfg annals_loom", &["--lib", "-pannals-wal", "-pannals-index"]),
-    ("--cfg annals_shuttle", &["--test=schedules", "-pannals"]),
+    ("--cfg annals_loom", &["-pannals-wal", "-pannals-index"]),
+    ("--cfg annals_shuttle", &["-pannals"]),
 ];
 
 /// A test: the file that is compiled, and its name in there.
@@ -91,11 +91,21 @@ fn build_of((file, test): &Test) -> usize {
 /// From file to program.
 type Programs = BTreeMap<String, PathBuf>;
 
-/// Compiles tests so that bugs can be planted.
-fn build(root: &Path, (flags, what): (&str, &[&str])) -> Programs {
+/// Compiles the programs that tests are in, so that bugs can be planted.
+fn build(root: &Path, number: usize, tests: &BTreeSet<&Test>) -> Programs {
+    let target = |(file, _): &Test| match file.split_once("tests/") {
+        Some((_, test)) => format!("--test={}", test.trim_end_matches(".rs")),
+        None => "--lib".to_owned(),
+    };
+    let here = tests.iter().filter(|test| build_of(test) == number);
+    let targets: BTreeSet<String> = here.map(|test| target(test)).collect();
+    if targets.is_empty() {
+        return Programs::new();
+    }
+    let (flags, packages) = BUILDS[number];
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
-    cargo.current_dir(root).args(["test", "--no-run", "--message-format=json"]);
-    cargo.args(["-pannals-planted", "--features=annals-planted/planted"]).args(what);
+    cargo.current_dir(root).args(["test", "--no-run", "--message-format=json"]).args(targets);
+    cargo.args(["-pannals-planted", "--features=annals-planted/planted"]).args(packages);
     let given = env::var("RUSTFLAGS").unwrap_or_default();
     cargo.env("RUSTFLAGS", format!("{given} {flags}").trim());
     let output = cargo.stderr(Stdio::inherit()).output().unwrap();
@@ -176,8 +186,8 @@ fn main() -> ExitCode {
     let mut problems = gaps(&all);
     let is_wanted = |bug: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == bug);
     let table: Vec<&(String, Test)> = all.iter().filter(|(bug, _)| is_wanted(bug)).collect();
-    let builds = BUILDS.map(|what| build(&root, what));
     let tests: BTreeSet<&Test> = table.iter().map(|(_, test)| test).collect();
+    let builds = [0, 1, 2].map(|number| build(&root, number, &tests));
     let sound = tests.iter().filter(|test| !models_passed || build_of(test) == 0);
     let sound = sound.map(|test| (None, *test));
     let planted = table.iter().map(|(bug, test)| (Some(bug.as_str()), test));
