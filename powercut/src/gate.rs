@@ -150,14 +150,15 @@ impl Gate {
         progress.now("failing and full disks");
         let outcome = trials.run(&self.scratch, &progress);
         drop(progress);
+        let tally: TrialTally = self.report.keep(outcome)?.unwrap_or_default();
+        self.report.add_failures(filesystem, &tally, start.elapsed());
+        let found = evidence::keep(&tally.findings, &self.failures);
+        self.report.keep(found)?;
         if filesystem.shuts_down() {
             let refused = shut_down::refuses(filesystem, &self.scratch);
             self.report.keep(refused)?;
         }
-        let tally: TrialTally = self.report.keep(outcome)?.unwrap_or_default();
-        self.report.add_failures(filesystem, &tally, start.elapsed());
-        let found = evidence::keep(&tally.findings, &self.failures);
-        self.report.keep(found).map(drop)
+        Ok(())
     }
 
     /// Plants defects.

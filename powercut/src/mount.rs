@@ -41,6 +41,11 @@ impl Mounted {
         Ok(Self { at: at.to_owned(), is_mounted: true })
     }
 
+    /// Where it is.
+    pub(crate) fn at(&self) -> &Path {
+        &self.at
+    }
+
     /// Where the store is in it.
     pub(crate) fn store(&self) -> PathBuf {
         self.at.join("store")

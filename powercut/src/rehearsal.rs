@@ -15,7 +15,9 @@ use crate::{
 pub(crate) fn rehearse(filesystems: &[Filesystem], scratch: &Path) -> Result<(), PowercutError> {
     let try_all = || {
         drop(Recorder::new(scratch)?);
-        filesystems.iter().try_for_each(|filesystem| mount_one(*filesystem, scratch))
+        filesystems.iter().try_for_each(|filesystem| {
+            on_an_empty_one(*filesystem, scratch, "rehearsal", |_| Ok(()))
+        })
     };
     try_all().map_err(|error| PowercutError::NotMeasured {
         what: error.to_string(),
@@ -23,15 +25,27 @@ pub(crate) fn rehearse(filesystems: &[Filesystem], scratch: &Path) -> Result<(),
     })
 }
 
-fn mount_one(filesystem: Filesystem, scratch: &Path) -> Result<(), PowercutError> {
+/// Mounts an empty filesystem at a directory of this name, does something with it, and takes it
+/// away again.
+///
+/// # Errors
+/// As `work` or the system says.
+pub(crate) fn on_an_empty_one<T>(
+    filesystem: Filesystem,
+    scratch: &Path,
+    name: &str,
+    work: impl FnOnce(&Mounted) -> Result<T, PowercutError>,
+) -> Result<T, PowercutError> {
     let io = PowercutError::io(&format!("mount {}", filesystem.name()));
-    let at = scratch.join(format!("rehearsal-{}", filesystem.name()));
+    let at = scratch.join(format!("{name}-{}", filesystem.name()));
     fs::create_dir_all(&at).map_err(&io)?;
     let image = filesystem.make(scratch)?;
     let slate = Slate::new(&at.with_extension("disk"), image.size())?;
     slate.become_disk(&image).map_err(&io)?;
     let mounted = Mounted::new(filesystem, slate.device(), &at, false).map_err(&io)?;
+    let done = work(&mounted)?;
     mounted.unmount().map_err(&io)?;
     drop(slate);
-    fs::remove_file(at.with_extension("disk")).map_err(&io)
+    fs::remove_file(at.with_extension("disk")).map_err(&io)?;
+    Ok(done)
 }

@@ -28,6 +28,8 @@ use crate::{
 /// The file that the writer of a directory holds locked. It is never removed: a removed lock
 /// file could be locked twice.
 const LOCK: &str = "annals.lock";
+/// How much of it says who that is: a process id, and blanks.
+const HINT_BYTES: usize = 20;
 
 /// A directory of the file system, held open: it stays the same one even if it is moved.
 #[derive(Debug)]
@@ -254,18 +256,17 @@ impl Drop for DiskLock {
 /// Leaves a hint for who finds the lock held. It goes over the last one, as wide: a full disk may
 /// not give again what was given back, and a log opens on a full disk.
 fn name_holder(file: &fs::File) -> io::Result<()> {
-    let hint = format!("{:<10}", std::process::id());
+    let hint = format!("{:<HINT_BYTES$}", std::process::id());
     match file.write_all_at(hint.as_bytes(), 0) {
         Err(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => file.set_len(0),
-        // What stood there may have been longer.
-        written => written.and_then(|()| file.set_len(to_u64(hint.len()))),
+        written => written,
     }
 }
 
 /// Who wrote the lock file: a process id, with the process's name where the system tells.
 fn describe_holder(file: &mut fs::File) -> String {
     let mut text = String::new();
-    let read = Read::take(file, 20).read_to_string(&mut text);
+    let read = Read::take(file, to_u64(HINT_BYTES)).read_to_string(&mut text);
     let Some(pid) = read.ok().and_then(|_| text.trim().parse::<u32>().ok()) else {
         return "another process".to_owned();
     };
