@@ -131,3 +131,82 @@ pub(crate) fn prefetch(bytes: &[u8]) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = bytes;
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    const LEN: usize = 3 * 4096;
+
+    fn mapped(access: Access) -> (File, Map) {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(crate::num::to_u64(LEN)).unwrap();
+        let map = Map::new(&file, LEN, access).unwrap();
+        (file, map)
+    }
+
+    #[test]
+    fn what_is_written_is_lent_once_it_is_stable_and_never_changes_after_that() {
+        let (file, map) = mapped(Access::Write);
+        map.populate().unwrap();
+        assert!(map.write(0, b"front", b"back"));
+        assert!(map.bytes().is_empty(), "nothing is stable yet");
+        map.stabilize(5);
+        assert_eq!(map.bytes(), b"front");
+        assert!(!map.write(4, b"x", b""), "over the last stable byte");
+        assert!(map.write(5, b"B", b""), "behind it");
+        map.stabilize(9);
+        map.stabilize(3);
+        assert_eq!(map.bytes(), b"frontBack", "what is stable stays so");
+        assert!(!map.write(0, b"other", b""));
+        assert_eq!(map.bytes(), b"frontBack");
+        // The file has it, too.
+        let again = Map::new(&file, LEN, Access::Read).unwrap();
+        again.stabilize(9);
+        assert_eq!(again.bytes(), b"frontBack");
+    }
+
+    #[test]
+    fn nothing_is_written_outside_of_the_mapping() {
+        let (_file, map) = mapped(Access::Write);
+        assert!(!map.write(LEN, b"x", b""));
+        assert!(!map.write(LEN - 2, b"xx", b"y"));
+        assert!(!map.write(LEN - 2, b"x", b"yy"));
+        assert!(!map.write(usize::MAX, b"x", b"y"));
+        map.stabilize(LEN - 3);
+        assert!(map.write(LEN - 3, b"x", b"yz"), "up to its end");
+        map.stabilize(usize::MAX);
+        assert!(map.bytes().ends_with(b"\0xyz"));
+        assert_eq!(map.bytes().len(), LEN);
+    }
+
+    #[test]
+    fn a_mapping_for_reading_is_not_written() {
+        let (_file, map) = mapped(Access::Read);
+        assert!(!map.is_writable());
+        assert!(!map.write(0, b"x", b""));
+        assert!(mapped(Access::Write).1.is_writable());
+    }
+
+    #[test]
+    fn a_file_that_is_shorter_is_not_mapped() {
+        let (file, _map) = mapped(Access::Read);
+        let error = Map::new(&file, LEN + 1, Access::Read).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn pages_that_are_withdrawn_are_found_again() {
+        let (_file, map) = mapped(Access::Write);
+        assert!(map.write(0, &[7; LEN], b""));
+        map.stabilize(LEN);
+        map.withdraw(4096..8192);
+        map.withdraw(0..LEN);
+        // Nothing, and more than there is.
+        map.withdraw(4096..4096);
+        map.withdraw(0..LEN + 4096);
+        assert!(map.bytes().iter().all(|byte| *byte == 7));
+    }
+}

@@ -113,3 +113,19 @@ impl LogOptions {
         capacity.next_multiple_of(FRAMES_START)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A small log takes little room, a large one few files.
+    #[test]
+    fn each_segment_is_twice_as_large_as_the_one_before_up_to_what_is_wanted() {
+        let options =
+            LogOptions { segment_bytes: 5 * FIRST_SEGMENT_BYTES, ..LogOptions::default() };
+        let sizes = [0, 1, 2, 3, 4, 40, u64::MAX].map(|number| options.capacity(number));
+        assert_eq!(sizes.map(|size| size / FIRST_SEGMENT_BYTES), [1, 1, 2, 4, 5, 5, 5]);
+        let odd = LogOptions { segment_bytes: FRAMES_START + 1, ..LogOptions::default() };
+        assert_eq!(odd.capacity(1), 2 * FRAMES_START, "whole pages");
+    }
+}

@@ -126,3 +126,63 @@ impl Future for Rise {
         Poll::Pending
     }
 }
+
+#[cfg(all(test, not(any(annals_loom, annals_shuttle))))]
+mod tests {
+    use std::{sync::atomic::AtomicU64, task::Wake, thread};
+
+    use super::*;
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Counted(AtomicU64);
+
+    impl Wake for Counted {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[test]
+    fn who_waits_goes_on_after_the_rise_and_not_before() {
+        let (rises, has_risen) = (Rises::default(), AtomicBool::new(false));
+        let rise = rises.listen();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                rise.wait();
+                has_risen.load(SeqCst)
+            });
+            // The other one is given time to go on too early.
+            (0..1_000).for_each(|_| thread::yield_now());
+            has_risen.store(true, SeqCst);
+            rises.wake_all();
+            assert!(waiting.join().is_ok_and(|risen| risen));
+        });
+    }
+
+    #[test]
+    fn a_task_is_woken_by_the_next_rise_alone() {
+        let rises = Rises::default();
+        let counted = Arc::new(Counted::default());
+        let waker = Waker::from(counted.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut rise = rises.listen();
+        assert!(Pin::new(&mut rise).poll(&mut context).is_pending());
+        rises.wake_all();
+        rises.wake_all();
+        assert_eq!(counted.0.load(SeqCst), 1);
+        assert!(Pin::new(&mut rise).poll(&mut context).is_ready());
+        assert!(Pin::new(&mut rises.listen()).poll(&mut context).is_pending());
+    }
+
+    /// Who comes and goes while nothing rises takes no more room than who is there.
+    #[test]
+    fn those_who_gave_up_leave_room() {
+        let rises = Rises::default();
+        let there: Vec<Rise> = (0..10).map(|_| rises.listen()).collect();
+        (0..10_000).for_each(|_| drop(rises.listen()));
+        assert!(rises.waiting.lock().capacity() < 100);
+        rises.wake_all();
+        there.iter().for_each(Rise::wait);
+    }
+}

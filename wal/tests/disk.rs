@@ -1,7 +1,7 @@
 //! A directory of the file system, as the log sees it.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "a test")]
 
-use std::{fs, io};
+use std::{fs, io, os::unix::fs::PermissionsExt};
 
 use annals_wal::{Access, Directory, Disk, LockError};
 
@@ -47,4 +47,14 @@ fn who_holds_the_lock_is_said_as_far_as_it_is_known() {
     }
     drop(lock);
     drop(disk.lock().unwrap());
+}
+
+/// Events are their owner's alone, unless the owner says otherwise.
+#[test]
+fn files_are_for_their_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Disk::create(dir.path()).unwrap();
+    drop(disk.create("a").unwrap());
+    let mode = fs::metadata(dir.path().join("a")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }

@@ -11,7 +11,7 @@ use std::{sync::Arc, thread};
 
 use annals_wal::{
     Address, Directory, Disk, FrameKind, FrameView, Header, Log, LogOptions, Memory, NewFrame,
-    NotPushed, Pattern, Pushed, ReadMode, Replay, body_checksum,
+    NotPushed, Pattern, Pushed, ReadMode, Replay, SyncPolicy, body_checksum,
 };
 
 /// What was replayed: first record and body of each commit.
@@ -260,4 +260,33 @@ fn segments_long_past_keep_few_waypoints() {
             assert_eq!(reader.seek(n).unwrap(), *address);
         }
     }
+}
+
+/// Without syncs a frame is seen as soon as it is in its file, and none before.
+#[test]
+fn what_can_be_seen_is_what_was_pushed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Directory> = Arc::new(Disk::create(dir.path()).unwrap());
+    let (log, _) = open(&disk, LogOptions { sync_policy: SyncPolicy::Never, ..options() });
+    for n in 1..=100 {
+        let pushed = push(&log, &body(n));
+        assert!(log.durable() <= n);
+        pushed.ticket.wait().unwrap();
+        assert_eq!(log.durable(), n);
+    }
+}
+
+/// Who does not wait for what was pushed, nor closes the log, still has it written: its end is
+/// marked, and the log free for the next one.
+#[test]
+fn a_log_that_is_dropped_is_closed() {
+    let memory = Memory::default();
+    let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+    let (log, _) = open(&directory, options());
+    (1..=3).for_each(|n| drop(push(&log, &body(n))));
+    assert!(!log.is_closed());
+    drop(log);
+    drop(directory.lock().unwrap());
+    let (_log, seen) = open(&directory, options());
+    assert_eq!(seen.0, [1, 2, 3].map(|n| (n, body(n))));
 }
