@@ -8,7 +8,7 @@ mod common;
 use std::sync::Arc;
 
 use annals::{Annals, SyncPolicy};
-use annals_sim::{CrashPlan, SimDisk};
+use annals_sim::{CrashPlan, Fault, SimDisk, Times};
 use common::{numbered, options};
 
 /// Segments are 8 KiB: the last append does not fit into the first one.
@@ -199,4 +199,26 @@ fn of_an_opening_after_a_power_cut() {
         write_at 4.seg 8192 48 48
         sync_data 4.seg",
     );
+}
+
+/// A segment that is prepared ahead and finds no room gives back what it took; a call that was
+/// interrupted is made again.
+#[test]
+fn of_a_segment_that_cannot_be_prepared() {
+    let disk = disk();
+    // Both of `write_at 0.prepared`.
+    disk.fail_at(11, Fault::EINTR, Times::Once);
+    disk.fail_at(12, Fault::ENOSPC, Times::Once);
+    let annals = open(&disk, SyncPolicy::Always);
+    annals.append(&numbered(0, APPENDS[0])).wait().unwrap();
+    let after = calls(&disk).split_off(9);
+    let expected = [
+        "create 0.prepared",
+        "write_at 0.prepared 0 8192 error 4",
+        "write_at 0.prepared 0 8192 error 28",
+        "remove 0.prepared",
+        "write_at 1.seg.prepared 4096 176 176",
+        "sync_data 1.seg.prepared",
+    ];
+    assert_eq!(after, expected);
 }

@@ -342,7 +342,7 @@ impl Shared {
 
     /// Syncs if the last time is an interval ago; returns how long until the next time. A clock
     /// that was set back makes it due at once.
-    fn sync_when_due(&self, synced: &mut i64, interval: Duration) -> Duration {
+    pub(crate) fn sync_when_due(&self, synced: &mut i64, interval: Duration) -> Duration {
         let now = self.options.environment.now_micros();
         let elapsed = u64::try_from(now.saturating_sub(*synced)).ok().map(Duration::from_micros);
         match elapsed.and_then(|elapsed| interval.checked_sub(elapsed)) {

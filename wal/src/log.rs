@@ -358,3 +358,74 @@ impl Drop for Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::{io, sync::atomic::AtomicI64, time::Duration};
+
+    use super::*;
+    use crate::{
+        environment::Environment, format::Header, frame::FrameView, memory::Memory,
+        options::SyncPolicy,
+    };
+
+    /// A clock that only the test moves.
+    #[derive(Debug, Default)]
+    struct Clock(AtomicI64);
+
+    impl Environment for Clock {
+        fn now_micros(&self) -> i64 {
+            self.0.load(Ordering::SeqCst)
+        }
+        fn random(&self) -> io::Result<u128> {
+            Ok(4)
+        }
+    }
+
+    struct Nothing;
+
+    impl Replay for Nothing {
+        fn sealed_end(&mut self, _: &Header) -> Option<u64> {
+            None
+        }
+        fn sealed(&mut self, _: &Header) -> Result<(), String> {
+            Ok(())
+        }
+        fn commit(&mut self, _: &FrameView<'_>) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn it_syncs_when_an_interval_is_over_and_not_before() {
+        let (interval, clock) = (Duration::from_hours(1), Arc::new(Clock::default()));
+        let options = LogOptions {
+            environment: clock.clone(),
+            sync_policy: SyncPolicy::Never,
+            // No other thread syncs.
+            threads: Threads::Inline,
+            ..LogOptions::default()
+        };
+        let log = Log::open(Arc::new(Memory::default()), options, &mut Nothing).unwrap();
+        let body = [0; 8];
+        let body_checksum = crate::format::body_checksum(&body);
+        let (mut synced, hour) = (0, 3_600_000_000);
+        let mut seen = Vec::new();
+        for now in [hour - 1, hour, hour + 1, 3 * hour, -5] {
+            let frame =
+                NewFrame { record_count: 1, time: 0, stamps: &[], body: &body, body_checksum };
+            log.push(&frame).unwrap().ticket.wait().unwrap();
+            clock.0.store(now, Ordering::SeqCst);
+            let before = log.stats().syncs;
+            let left = log.shared.sync_when_due(&mut synced, interval);
+            seen.push((left.as_micros(), log.stats().syncs - before, synced));
+        }
+        let full = interval.as_micros();
+        // The last: a clock that was set back.
+        let expected = [(1, 0, 0), (full, 1, hour), (full - 1, 0, hour), (full, 1, 3 * hour)];
+        assert_eq!(seen[..4], expected);
+        assert_eq!(seen[4], (full, 1, -5));
+    }
+}

@@ -10,8 +10,9 @@
 use std::{sync::Arc, thread};
 
 use annals_wal::{
-    Address, Directory, Disk, FrameKind, FrameView, Header, Log, LogOptions, Memory, NewFrame,
-    NotPushed, Pattern, Pushed, ReadMode, Replay, SyncPolicy, body_checksum,
+    Access, Address, Directory, Disk, FrameKind, FrameView, Header, Log, LogOptions, Memory,
+    NewFrame, NotPushed, Pattern, PushError, Pushed, ReadMode, Replay, SyncPolicy, Threads,
+    body_checksum,
 };
 
 /// What was replayed: first record and body of each commit.
@@ -53,8 +54,12 @@ fn push(log: &Log, body: &[u8]) -> Pushed {
         body,
         body_checksum: body_checksum(body),
     };
+    push_frame(log, &frame)
+}
+
+fn push_frame(log: &Log, frame: &NewFrame<'_>) -> Pushed {
     loop {
-        match log.push(&frame) {
+        match log.push(frame) {
             Ok(pushed) => return pushed,
             Err(NotPushed::NoRoomYet { capacity }) => log.make_room(capacity).unwrap(),
             Err(NotPushed::Failed(error)) => panic!("{error}"),
@@ -289,4 +294,61 @@ fn a_log_that_is_dropped_is_closed() {
     drop(directory.lock().unwrap());
     let (_log, seen) = open(&directory, options());
     assert_eq!(seen.0, [1, 2, 3].map(|n| (n, body(n))));
+}
+
+/// A log that grows takes as much room again each time, and the frames of each segment end where it
+/// does, however many stamps they have.
+#[test]
+fn segments_grow_and_nothing_is_written_behind_their_ends() {
+    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+    let options = LogOptions { segment_bytes: 3 << 20, ..options() };
+    let (log, _) = open(&memory, options.clone());
+    let stamps = [9; 600];
+    for n in 1..=1_500 {
+        let body = &body(n);
+        let body_checksum = body_checksum(body);
+        let frame = NewFrame { record_count: 1, time: 5, stamps: &stamps, body, body_checksum };
+        push_frame(&log, &frame).ticket.wait().unwrap();
+    }
+    drop(log);
+    let mut names = memory.names().unwrap();
+    names.sort_unstable();
+    let size = |name: &String| memory.open(name, Access::Read).unwrap().size().unwrap() >> 20;
+    assert_eq!(names.iter().map(size).collect::<Vec<_>>(), [1, 2, 3, 3]);
+    assert_eq!(open(&memory, options).1.0.len(), 1_500);
+}
+
+/// A small log takes no room for a segment that it may never need.
+#[test]
+fn the_next_segment_is_prepared_when_half_of_this_one_is_full() {
+    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+    let threads = Threads::Inline;
+    let (log, _) = open(&memory, LogOptions { segment_bytes: 8 << 20, threads, ..options() });
+    let body = vec![1; 64 << 10];
+    for n in 1..=14 {
+        push(&log, &body).ticket.wait().unwrap();
+        let is_half_full = n >= 8;
+        let prepared = memory.names().unwrap().into_iter().filter(|n| n.ends_with(".prepared"));
+        assert_eq!(prepared.count(), usize::from(is_half_full), "after {n} of 64 KiB");
+    }
+}
+
+#[test]
+fn a_segment_that_would_be_too_large_is_refused() {
+    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+    let (log, _) = open(&memory, options());
+    for bytes in [(1 << 34) + 4096, u64::MAX] {
+        assert!(matches!(log.make_room(bytes), Err(PushError::TooLarge)));
+    }
+}
+
+/// Who pushes much and waits for nothing has it written all the same, before it fills the memory.
+#[test]
+fn much_that_nobody_waits_for_is_written() {
+    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+    let (log, _) = open(&memory, LogOptions { segment_bytes: 8 << 20, ..options() });
+    let rise = log.listen();
+    let _kept: Vec<Pushed> = (1..=5).map(|_| push(&log, &vec![1; 64 << 10])).collect();
+    rise.wait();
+    assert!(log.durable() >= 4);
 }
