@@ -526,3 +526,66 @@ fn a_decision_without_events_held_at_one_position() {
     let second = executor.execute_blocking(&command).unwrap();
     assert_eq!((second.committed, second.position), (None, Position::new(5)));
 }
+
+/// The sum of one stream, whoever else writes to it.
+#[derive(Debug, Default)]
+struct Tally(i64);
+
+impl StreamState for Tally {
+    type Event = Money;
+    fn evolve(&mut self, recorded: &Recorded<Money>) {
+        if let Money::In(cents) = recorded.event {
+            self.0 += cents;
+        }
+    }
+}
+
+struct Count(StreamId);
+
+impl CommandStreams for Count {
+    fn streams(&self) -> Vec<StreamId> {
+        vec![self.0.clone()]
+    }
+}
+
+impl Command for Count {
+    type State = PerStream<Tally>;
+    type Event = Money;
+    type Rejection = i64;
+
+    fn evolve(&self, tallies: &mut PerStream<Tally>, recorded: &Recorded<Money>) {
+        tallies.evolve(recorded);
+    }
+
+    fn caching(&self) -> Caching<PerStream<Tally>> {
+        Caching::per_stream()
+    }
+
+    fn decide(&self, tallies: &PerStream<Tally>) -> Result<Decision<Money>, i64> {
+        Err(tallies.of(&self.0).0)
+    }
+}
+
+/// An event that is skipped is passed for good, as one that is folded: it is not read again.
+#[test]
+fn what_is_skipped_is_not_read_again() {
+    let annals = Annals::in_memory().unwrap();
+    let a = id("a");
+    let unknown = || NewEvent::new(a.clone(), "Frozen", "").unwrap();
+    let store = Counting::new(annals.clone());
+    let payloads = Payloads::new(Bincode).skip_unknown();
+    let executor = Executor::with_payloads(store.clone(), payloads);
+    let count = || match executor.execute_blocking(&Count(a.clone())) {
+        Err(ExecuteError::Rejected(sum)) => (sum, store.take()),
+        other => panic!("{other:?}"),
+    };
+    let append = |events: Vec<NewEvent>| {
+        annals.append(&Append::new().events(events)).wait().unwrap();
+    };
+    append(vec![event(&a, &Money::In(1)), unknown(), unknown()]);
+    assert_eq!([count(), count()], [(1, 3), (1, 0)]);
+    append(vec![unknown()]);
+    assert_eq!([count(), count()], [(1, 1), (1, 0)]);
+    append(vec![event(&a, &Money::In(5)), unknown()]);
+    assert_eq!([count(), count()], [(6, 2), (6, 0)]);
+}

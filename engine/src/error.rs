@@ -127,3 +127,27 @@ impl From<annals_wal::ReadError> for ReadError {
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("the store did not close cleanly: {0}; what was acknowledged is safe")]
 pub struct CloseError(#[from] pub Failure);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use annals_event::ExpectedVersion;
+
+    use super::*;
+
+    #[test]
+    fn a_conflict_says_what_every_stream_was_and_what_to_do() {
+        let conflict = |name, actual| Conflict {
+            stream: StreamId::new(name).unwrap(),
+            expected: ExpectedVersion::Exactly(StreamVersion::new(1)),
+            actual: StreamVersion::new(actual),
+        };
+        let conflicts = Conflicts(vec![conflict("a", 2), conflict("b", 0)]);
+        let said = AppendError::Conflict(conflicts).to_string();
+        let expected = "stream a was expected to have version 1 and is at version 2; \
+                        stream b was expected to have version 1 and is at version 0; \
+                        read again and decide again";
+        assert_eq!(said, expected);
+    }
+}

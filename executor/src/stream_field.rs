@@ -65,3 +65,37 @@ impl<T: StreamField + ?Sized> StreamField for Arc<T> {
         (**self).add_to(streams);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn id(name: &str) -> StreamId {
+        StreamId::new(name).unwrap()
+    }
+
+    fn streams(field: &impl StreamField) -> Vec<StreamId> {
+        let mut streams = vec![id("before")];
+        field.add_to(&mut streams);
+        assert_eq!(streams.remove(0), id("before"), "it adds");
+        streams
+    }
+
+    #[test]
+    fn every_kind_of_field_names_its_streams_in_order() {
+        let both = vec![id("a"), id("b")];
+        let (a, b) = both.split_at(1);
+        assert_eq!(streams(&id("a")), a);
+        assert_eq!(streams(&&id("a")), a);
+        assert_eq!(streams(&Some(id("b"))), b);
+        assert_eq!(streams(&None::<StreamId>), []);
+        assert_eq!(streams(&both), both);
+        assert_eq!(streams(&both.as_slice()), both);
+        assert_eq!(streams(&[id("a"), id("b")]), both);
+        assert_eq!(streams(&Box::new(id("a"))), a);
+        assert_eq!(streams(&Arc::new(both.clone())), both);
+        assert_eq!(streams(&vec![None, Some(id("b"))]), b);
+    }
+}
