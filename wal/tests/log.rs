@@ -10,9 +10,9 @@
 use std::{sync::Arc, thread};
 
 use annals_wal::{
-    Access, Address, Directory, Disk, FrameKind, FrameView, Header, Log, LogOptions, Memory,
-    NewFrame, NotPushed, Pattern, PushError, Pushed, ReadMode, Replay, SyncPolicy, Threads,
-    body_checksum,
+    Access, Address, Corruption, Directory, Disk, FrameKind, FrameView, Header, Log, LogOptions,
+    Memory, NewFrame, NotPushed, OpenError, Pattern, PushError, Pushed, ReadMode, Replay,
+    SyncPolicy, Threads, body_checksum,
 };
 
 /// What was replayed: first record and body of each commit.
@@ -351,4 +351,54 @@ fn much_that_nobody_waits_for_is_written() {
     let _kept: Vec<Pushed> = (1..=5).map(|_| push(&log, &vec![1; 64 << 10])).collect();
     rise.wait();
     assert!(log.durable() >= 4);
+}
+
+fn copied(directory: &Memory) -> Memory {
+    let copy = Memory::default();
+    for name in directory.names().unwrap() {
+        let file = directory.open(&name, Access::Read).unwrap();
+        let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
+        file.read_at(0, &mut bytes).unwrap();
+        copy.create(&name).unwrap().write_at(0, &bytes).unwrap();
+    }
+    copy
+}
+
+/// Two lives of one log go different ways from the same frame, and a frame of one gets into the
+/// place of the other's: whole, and where it belongs, but not after what stands before it. It says
+/// that the frame before it was durable, so that it was acknowledged itself: nothing is cut off.
+#[test]
+fn a_frame_of_another_life_is_refused() {
+    let one = Memory::default();
+    let directory = |memory: &Memory| -> Arc<dyn Directory> { Arc::new(memory.clone()) };
+    let (log, _) = open(&directory(&one), options());
+    push(&log, &body(40)).ticket.wait().unwrap();
+    drop(log);
+    let other = copied(&one);
+    let live = |memory: &Memory, bytes: [u64; 2]| {
+        let (log, _) = open(&directory(memory), options());
+        bytes.map(|n| {
+            let pushed = push(&log, &n.to_le_bytes().repeat(5));
+            pushed.ticket.wait().unwrap();
+            pushed.address.offset
+        })
+    };
+    let [_, place] = live(&one, [1, 2]);
+    assert_eq!(live(&other, [3, 4])[1], place);
+    let name = "00000000000000000001.seg";
+    let file = one.open(name, Access::Write).unwrap();
+    let mut frame = vec![0; 512];
+    other.open(name, Access::Read).unwrap().read_at(place, &mut frame).unwrap();
+    // Without the close mark behind it, which says more.
+    let len = frame.windows(8).rposition(|bytes| bytes == 4_u64.to_le_bytes()).unwrap() + 8;
+    frame[len..].fill(0);
+    file.write_at(place, &frame).unwrap();
+    let opened = Log::open(directory(&one), options(), &mut Seen::default());
+    match opened.err().unwrap() {
+        OpenError::Corrupt(Corruption { offset, first_record, reason, .. }) => {
+            assert_eq!((offset, first_record), (place, 3));
+            assert_eq!(reason, "the frame does not continue the one before it");
+        }
+        other => panic!("{other}"),
+    }
 }
