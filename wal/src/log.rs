@@ -366,10 +366,7 @@ mod tests {
     use std::{io, sync::atomic::AtomicI64, time::Duration};
 
     use super::*;
-    use crate::{
-        environment::Environment, format::Header, frame::FrameView, memory::Memory,
-        options::SyncPolicy,
-    };
+    use crate::{environment::Environment, memory::Memory, options::SyncPolicy};
 
     /// A clock that only the test moves.
     #[derive(Debug, Default)]
@@ -384,20 +381,6 @@ mod tests {
         }
     }
 
-    struct Nothing;
-
-    impl Replay for Nothing {
-        fn sealed_end(&mut self, _: &Header) -> Option<u64> {
-            None
-        }
-        fn sealed(&mut self, _: &Header) -> Result<(), String> {
-            Ok(())
-        }
-        fn commit(&mut self, _: &FrameView<'_>) -> Result<(), String> {
-            Ok(())
-        }
-    }
-
     #[test]
     fn it_syncs_when_an_interval_is_over_and_not_before() {
         let (interval, clock) = (Duration::from_hours(1), Arc::new(Clock::default()));
@@ -408,7 +391,7 @@ mod tests {
             threads: Threads::Inline,
             ..LogOptions::default()
         };
-        let log = Log::open(Arc::new(Memory::default()), options, &mut Nothing).unwrap();
+        let log = Log::open(Arc::new(Memory::default()), options, &mut ()).unwrap();
         let body = [0; 8];
         let body_checksum = crate::format::body_checksum(&body);
         let (mut synced, hour) = (0, 3_600_000_000);

@@ -22,11 +22,10 @@ use crate::{
     commit::{Shared, run_flusher},
     environment::Threads,
     error::Failure,
-    format::{Header, body_checksum},
-    frame::FrameView,
+    format::body_checksum,
     memory::Memory,
     options::{LogOptions, ReadMode},
-    recovery::{Recovery, Replay},
+    recovery::Recovery,
     storage::Directory,
     tail::NewFrame,
     ticket::Ticket,
@@ -186,27 +185,12 @@ fn a_waker_may_wait_for_the_next_rise() {
 
 // The whole commit path.
 
-/// Nothing is there yet.
-struct Nothing;
-
-impl Replay for Nothing {
-    fn sealed_end(&mut self, _: &Header) -> Option<u64> {
-        None
-    }
-    fn sealed(&mut self, _: &Header) -> Result<(), String> {
-        Ok(())
-    }
-    fn commit(&mut self, _: &FrameView<'_>) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 /// A log in memory, and what runs its flusher.
 fn log() -> (Arc<Shared>, impl FnOnce() + Send) {
     let directory: Arc<dyn Directory> = Arc::new(Memory::default());
     let read_mode = ReadMode::Pread;
     let options = LogOptions { segment_bytes: 8 << 10, read_mode, ..LogOptions::default() };
-    let recovered = Recovery { directory: &directory, options: &options }.run(&mut Nothing);
+    let recovered = Recovery { directory: &directory, options: &options }.run(&mut ());
     let helpers = Helpers::start(Threads::Inline).unwrap();
     let shared = Arc::new(Shared::new(directory, options, recovered.unwrap(), helpers));
     let flushed = shared.clone();

@@ -14,24 +14,10 @@ use std::{
 };
 
 use annals_wal::{
-    Access, Directory, Ending, File, FrameKind, FrameView, Header, LockError, Log, LogOptions, Map,
-    Memory, NewFrame, NotPushed, OpenError, Replay, SegmentFile, Successor, SyncPolicy, Threads,
-    TornTail, WriterLock, body_checksum, list_segments,
+    Access, Directory, Ending, File, FrameKind, LockError, Log, LogOptions, Map, Memory, NewFrame,
+    NotPushed, OpenError, SegmentFile, Successor, SyncPolicy, Threads, TornTail, WriterLock,
+    body_checksum, list_segments,
 };
-
-struct Nothing;
-
-impl Replay for Nothing {
-    fn sealed_end(&mut self, _: &Header) -> Option<u64> {
-        None
-    }
-    fn sealed(&mut self, _: &Header) -> Result<(), String> {
-        Ok(())
-    }
-    fn commit(&mut self, _: &FrameView<'_>) -> Result<(), String> {
-        Ok(())
-    }
-}
 
 fn open(memory: &Memory, segment_bytes: u64) -> Log {
     let options = LogOptions {
@@ -40,7 +26,7 @@ fn open(memory: &Memory, segment_bytes: u64) -> Log {
         threads: Threads::Inline,
         ..LogOptions::default()
     };
-    Log::open(Arc::new(memory.clone()), options, &mut Nothing).unwrap()
+    Log::open(Arc::new(memory.clone()), options, &mut ()).unwrap()
 }
 
 /// Pushes a frame of one record, and waits for it.
