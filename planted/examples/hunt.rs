@@ -187,7 +187,7 @@ fn main() -> ExitCode {
     let is_wanted = |bug: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == bug);
     let table: Vec<&(String, Test)> = all.iter().filter(|(bug, _)| is_wanted(bug)).collect();
     let tests: BTreeSet<&Test> = table.iter().map(|(_, test)| test).collect();
-    let builds = [0, 1, 2].map(|number| build(&root, number, &tests));
+    let builds = std::array::from_fn(|number| build(&root, number, &tests));
     let sound = tests.iter().filter(|test| !models_passed || build_of(test) == 0);
     let sound = sound.map(|test| (None, *test));
     let planted = table.iter().map(|(bug, test)| (Some(bug.as_str()), test));
