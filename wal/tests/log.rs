@@ -281,12 +281,11 @@ fn what_can_be_seen_is_what_was_pushed() {
     }
 }
 
-/// Who does not wait for what was pushed, nor closes the log, still has it written: its end is
-/// marked, and the log free for the next one.
+/// Who does not wait for what was pushed, nor closes the log, still has it written, and
+/// the log free for the next one.
 #[test]
 fn a_log_that_is_dropped_is_closed() {
-    let memory = Memory::default();
-    let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+    let directory: Arc<dyn Directory> = Arc::new(Memory::default());
     let (log, _) = open(&directory, options());
     (1..=3).for_each(|n| drop(push(&log, &body(n))));
     assert!(!log.is_closed());
