@@ -8,6 +8,7 @@
 )]
 
 use std::{
+    future::Future,
     sync::{Arc, Mutex},
     task::{Context, Wake, Waker},
     thread,
@@ -74,6 +75,74 @@ fn a_waker_may_drop_the_last_handle() {
         Annals::open(dir.path()).ok()
     });
     assert_eq!(opened.unwrap().position(), Position::new(1));
+}
+
+/// Closes the store when it is woken.
+struct Closes(Mutex<Option<Annals>>);
+
+impl Wake for Closes {
+    fn wake(self: Arc<Self>) {
+        let annals = self.0.lock().unwrap().take();
+        if let Some(annals) = annals {
+            annals.close().unwrap();
+        }
+    }
+}
+
+/// Closing wakes those who wait. A waker that closed waited for the thread that it ran in, or for
+/// one that waited for it, for ever, and the directory stayed locked.
+#[test]
+fn a_waker_may_close_what_is_being_closed() {
+    for round in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let annals = Annals::open(dir.path()).unwrap();
+        annals.append(&append("a", 10)).wait().unwrap();
+        let mut subscription = annals.subscribe(Position::new(1));
+        subscription.try_recv().unwrap();
+        let waker = Waker::from(Arc::new(Closes(Mutex::new(Some(annals.clone())))));
+        let mut next = Box::pin(subscription.next());
+        assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        // Woken by the close's own thread, or by the flusher, for which the close waits.
+        let pending = (round % 2 == 1).then(|| annals.append(&append("a", 10)));
+        drop(pending);
+        annals.close().unwrap();
+        Annals::open(dir.path()).unwrap();
+    }
+}
+
+/// Appends when it is woken, and waits for it.
+struct Appends(Mutex<Option<Annals>>);
+
+impl Wake for Appends {
+    fn wake(self: Arc<Self>) {
+        let annals = self.0.lock().unwrap().take();
+        if let Some(annals) = annals {
+            annals.append(&append("b", 10)).wait().unwrap();
+        }
+    }
+}
+
+/// A waker that appended and waited slept in the flusher's thread until the flusher wrote: nobody
+/// did, and whoever appended after it waited for ever as well.
+#[test]
+fn a_waker_may_wait_for_an_append_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let annals = Annals::open(dir.path()).unwrap();
+    for round in 1..=20 {
+        let waker = Waker::from(Arc::new(Appends(Mutex::new(Some(annals.clone())))));
+        let mut pending = Box::pin(annals.append(&append("a", 10)));
+        let mut context = Context::from_waker(&waker);
+        while pending.as_mut().poll(&mut context).is_pending() {
+            thread::yield_now();
+        }
+        annals.append(&append("c", 10)).wait().unwrap();
+        drop(pending);
+        // What the waker appended may be on its way yet.
+        let stream = StreamId::new("b").unwrap();
+        while annals.stream_version(&stream) < StreamVersion::new(round) {
+            thread::yield_now();
+        }
+    }
 }
 
 /// A subscription kept the whole store alive: after the last handle was gone, nobody could write

@@ -50,9 +50,11 @@ struct Draft<'a> {
 
 /// What became of a draft.
 enum Sequenced {
-    /// It has its place. The segment that ended with the commit before, if one did, and the
-    /// first position after it.
-    Done(Pending, Option<(Arc<SegmentPlaces>, Position)>),
+    /// It has its place, up to this position. The segment that ended with the commit before, if one
+    /// did, and the first position after it.
+    Placed(Pending, Position, Option<(Arc<SegmentPlaces>, Position)>),
+    /// It conflicts with what is there.
+    Conflicting(Pending),
     /// Its ids are known: it was appended before, or they name other events.
     Known(Position),
     /// The log must make room first.
@@ -76,13 +78,14 @@ fn append_with(inner: &Arc<Inner>, append: &Append, buffers: &mut Buffers) -> Pe
     loop {
         let sequenced = inner.sequencer().sequence(inner, &draft);
         match sequenced {
-            Ok(Sequenced::Done(pending, ended)) => {
-                inner.announce();
+            Ok(Sequenced::Placed(pending, last, ended)) => {
+                inner.announce(last);
                 if let Some((places, next)) = ended {
                     images::make_soon(inner, places, next);
                 }
                 return pending;
             }
+            Ok(Sequenced::Conflicting(pending)) => return pending,
             Ok(Sequenced::Known(position)) => return known::repeat(inner, append, position),
             Ok(Sequenced::NoRoomYet(capacity)) => {
                 if let Err(error) = inner.log.make_room(capacity) {
@@ -143,7 +146,7 @@ impl Sequencer {
         if !conflicts.is_empty() {
             let outcome = Err(AppendError::Conflict(Conflicts(conflicts)));
             // The versions that it conflicts with may not be durable: the answer waits for them.
-            return Ok(Sequenced::Done(Pending::new(outcome, inner.log.ticket()), None));
+            return Ok(Sequenced::Conflicting(Pending::new(outcome, inner.log.ticket())));
         }
         self.heads.clear();
         let written = draft.buffers.encoder.streams().iter().zip(&draft.buffers.written);
@@ -170,8 +173,9 @@ impl Sequencer {
         self.add_to_index(inner, &mut index, draft, pushed.address, first);
         drop(index);
         let committed = self.committed(draft, first);
-        inner.raise(committed.last);
-        Ok(Sequenced::Done(Pending::new(Ok(committed), pushed.ticket), ended))
+        let last = committed.last;
+        inner.raise(last);
+        Ok(Sequenced::Placed(Pending::new(Ok(committed), pushed.ticket), last, ended))
     }
 
     /// Streams get their numbers only now: an append that is refused leaves nothing behind.

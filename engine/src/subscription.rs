@@ -135,22 +135,28 @@ impl Subscription {
 
     /// Why no more events will come, if so.
     fn end(&self) -> Option<ReadError> {
-        if let Some(failure) = self.inner.log.failure() {
-            return Some(ReadError::Poisoned(failure));
-        }
-        self.inner.log.is_closed().then_some(ReadError::Closed)
+        let log = &self.inner.log;
+        let failed = log.failure().map(ReadError::Poisoned);
+        let ended = failed.or_else(|| log.is_closed().then_some(ReadError::Closed));
+        // What is durable may be on its way into the index: who puts it there announces it.
+        ended.filter(|_| self.inner.durable().get() >= log.durable())
     }
 
     fn read_frame(&mut self) -> Result<(), ReadError> {
         let (ready, mut failed) = (&mut self.ready, None);
         // The whole frame, even after an error: its events are delivered once.
-        let _: ControlFlow<()> = self.scan.visit(1, &mut |event: &EventView<'_>| {
+        let read = self.scan.visit(1, &mut |event: &EventView<'_>| {
             match event.to_owned() {
                 Ok(event) => ready.push_back(event),
                 Err(source) => failed = Some(malformed(event.position, source)),
             }
             ControlFlow::Continue(())
-        })?;
+        });
+        if let Err(error) = read {
+            // What came before the part that does not parse would come again with the next try.
+            self.ready.clear();
+            return Err(error);
+        }
         failed.map_or(Ok(()), Err)
     }
 }

@@ -48,7 +48,7 @@ const LONG: Duration = Duration::from_mins(15);
 /// How tests are compiled: as for use, and with the threads of two model checkers. The compiler's
 /// flags, and the packages that the tests are in.
 const BUILDS: [(&str, &[&str]); 3] = [
-    ("", &["-pannals", "-pannals-executor", "-pannals-index", "-pannals-wal"]),
+    ("", &["-pannals", "-pannals-engine", "-pannals-executor", "-pannals-index", "-pannals-wal"]),
     ("--cfg annals_loom", &["-pannals-wal", "-pannals-index"]),
     ("--cfg annals_shuttle", &["-pannals"]),
 ];

@@ -116,6 +116,8 @@ bugs! {
     IdsIgnored = "ids-ignored",
     /// Readers see what is in the index and not durable.
     IndexAheadOfLog = "index-ahead-of-log",
+    /// An append tells those who wait only if the index has nothing newer.
+    AnnouncedByTheLast = "announced-by-the-last",
     /// Readers see positions that are not in the index yet.
     LogAheadOfIndex = "log-ahead-of-index",
     /// A stream's version is the newest, whatever position is asked for.
@@ -146,6 +148,8 @@ bugs! {
     QuickGroupLeft = "quick-group-left",
     /// A command that waits for its turn does not look again after saying so.
     TurnAskedOnce = "turn-asked-once",
+    /// A waker that waits in the flusher's thread sleeps there.
+    FlusherSleeps = "flusher-sleeps",
     /// The flusher does not look again after it has stopped to lead.
     NoLookAfterLeading = "no-look-after-leading",
     /// Whoever ends a turn does not hand over.

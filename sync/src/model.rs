@@ -30,9 +30,9 @@ pub mod thread {
     #[cfg(annals_loom)]
     pub use crate::parking::{Thread, current, park};
     #[cfg(annals_loom)]
-    pub use loom::thread::{Builder, JoinHandle, yield_now};
+    pub use loom::thread::{Builder, JoinHandle, ThreadId, yield_now};
     #[cfg(not(annals_loom))]
-    pub use shuttle::thread::{Builder, JoinHandle, Thread, current, park, yield_now};
+    pub use shuttle::thread::{Builder, JoinHandle, Thread, ThreadId, current, park, yield_now};
 
     /// There is no time: it may be over at once.
     pub fn park_timeout(_: Duration) {

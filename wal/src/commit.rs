@@ -146,6 +146,10 @@ impl Shared {
         if self.lead() {
             return true;
         }
+        // A waker that waits in the flusher: if it slept, nobody would write.
+        if self.flusher.is_here() && !planted(Bug::FlusherSleeps) {
+            return self.lead_next();
+        }
         let looks = if self.pace.is_quick() { looks(SPINS + YIELDS) } else { 0 };
         (0..looks).any(|look| {
             if look < SPINS {

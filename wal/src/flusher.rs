@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use annals_planted::{Bug, planted};
 use annals_sync::{
     atomic::{AtomicBool, Ordering, Ordering::SeqCst},
-    thread::Thread,
+    thread::{self, Thread},
 };
 
 /// How the flusher is told to work and to stop.
@@ -35,6 +35,11 @@ impl Flusher {
         {
             thread.unpark();
         }
+    }
+
+    /// Whether this thread is the flusher.
+    pub(crate) fn is_here(&self) -> bool {
+        self.thread.get().is_some_and(|flusher| flusher.id() == thread::current().id())
     }
 
     pub(crate) fn stop(&self) {

@@ -3,7 +3,7 @@
 use std::{
     io,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -39,6 +39,8 @@ pub struct Log {
     shared: Arc<Shared>,
     flusher: Mutex<Option<thread::JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn WriterLock>>>,
+    /// The thread that closes.
+    closer: OnceLock<thread::ThreadId>,
     torn: Option<TornTail>,
     /// Whether [`Log::close`] is done: nothing more becomes durable.
     ended: AtomicBool,
@@ -105,7 +107,8 @@ impl Log {
             }
         };
         let (flusher, lock) = (Mutex::new(flusher), Mutex::new(Some(lock)));
-        Ok(Self { shared, flusher, lock, torn, ended: AtomicBool::new(false) })
+        let (closer, ended) = (OnceLock::new(), AtomicBool::new(false));
+        Ok(Self { shared, flusher, lock, closer, torn, ended })
     }
 
     /// Puts a frame at the end. Its records follow those of the frame pushed before.
@@ -286,26 +289,38 @@ impl Log {
     }
 
     /// Writes what is left, marks the end as clean, and lets another writer in. More frames are
-    /// not taken; reading goes on.
+    /// not taken; reading goes on. Called by a waker while the log is being closed, it returns before
+    /// that is done if it would wait for the thread that it runs in.
     ///
     /// # Errors
     /// The log failed, now or before.
     pub fn close(&self) -> Result<(), Failure> {
         // Held to the end: who closes second returns when the first is done, and only then may
         // another writer come.
-        let mut lock = self.lock.lock();
+        let lock = self.lock.try_lock();
+        if lock.is_none() && self.closing_waits_here() {
+            return self.failure().map_or(Ok(()), Err);
+        }
+        let mut lock = lock.unwrap_or_else(|| self.lock.lock());
         if lock.is_some() {
+            self.closer.get_or_init(|| thread::current().id());
             self.shared.tail.lock().closed = true;
             self.flush();
             self.mark_end();
             self.stop_threads();
             *lock = None;
         }
-        // Release pairs with the Acquire in `is_closed`: who sees it sees the last rise.
-        self.ended.store(true, Ordering::Release);
+        // Who sees it sees the last rise. SeqCst, as the watermark: who waits looks here afterwards.
+        self.ended.store(true, Ordering::SeqCst);
         drop(lock);
         self.shared.watermark.rises.wake_all();
         self.failure().map_or(Ok(()), Err)
+    }
+
+    /// Whether whoever closes can go on only when this thread does: a waker that it woke, or that
+    /// the flusher did, which it waits for.
+    fn closing_waits_here(&self) -> bool {
+        self.shared.flusher.is_here() || self.closer.get() == Some(&thread::current().id())
     }
 
     /// Writes and syncs what gathered.
@@ -333,7 +348,7 @@ impl Log {
 
     /// Whether [`Log::close`] has done its work: nothing more becomes durable.
     pub fn is_closed(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+        self.ended.load(Ordering::SeqCst)
     }
 
     fn stop_threads(&self) {
@@ -343,7 +358,7 @@ impl Log {
         self.shared.preparer.discard_ready();
         self.shared.flusher.stop();
         let flusher = self.flusher.lock().take();
-        if let Some(flusher) = flusher.filter(|f| f.thread().id() != thread::current().id()) {
+        if let Some(flusher) = flusher.filter(|_| !self.shared.flusher.is_here()) {
             // A flusher that panicked has poisoned the log already.
             drop(flusher.join());
         }

@@ -280,6 +280,31 @@ fn who_comes_back_is_not_left_behind() {
     });
 }
 
+/// Appends and waits when it is woken.
+struct PutsAgain(Arc<Shared>);
+
+impl Wake for PutsAgain {
+    fn wake(self: Arc<Self>) {
+        put(&self.0).wait().unwrap();
+    }
+}
+
+/// A waker appends and waits, in the flusher's thread or in that of a caller: it goes on, and so
+/// does everybody else.
+#[test]
+fn a_waker_may_wait_for_its_own_frame() {
+    in_every_order(3, || {
+        let (shared, flush) = log();
+        let flusher = spawn(flush);
+        let waker = Waker::from(Arc::new(PutsAgain(shared.clone())));
+        let mut first = put(&shared);
+        let _ = Pin::new(&mut first).poll(&mut Context::from_waker(&waker));
+        put(&shared).wait().unwrap();
+        shared.flusher.stop();
+        flusher.join().unwrap();
+    });
+}
+
 /// A ticket that is dropped leaves its frame to the flusher: whoever waits for the watermark gets
 /// there.
 #[test]

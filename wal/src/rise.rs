@@ -1,8 +1,9 @@
 //! Those who wait for the watermark to rise, whatever group it rises with: subscriptions, in threads
 //! and in tasks.
 //!
-//! Nobody is woken under a lock: a waker may run anything, also what waits for the next rise, or
-//! drops the last handle of the log.
+//! Nobody is woken under a lock: a waker may append, also wait for what it appended, begin to wait for
+//! the next rise, close the log or drop its last handle. It must not block until others do something:
+//! it runs in the thread that writes for them.
 
 use std::{
     future::Future,

@@ -9,7 +9,7 @@ use std::{sync::OnceLock, task::Waker};
 use annals_planted::{Bug, planted};
 use annals_sync::{
     Mutex, WakeWord,
-    atomic::{AtomicU32, AtomicU64, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst},
 };
 
 use crate::{
@@ -25,6 +25,8 @@ pub(crate) struct Watermark {
     /// The last record that may be seen.
     record: AtomicU64,
     failure: OnceLock<Failure>,
+    /// Whether `failure` is there. Of its own, so that it is in one order with all the rest.
+    has_failed: AtomicBool,
     /// By the group's parity.
     slots: [Slot; 2],
     /// For those who wait for a record, not for a group.
@@ -40,14 +42,16 @@ struct Slot {
     wakers: Mutex<Vec<Waker>>,
 }
 
-// Every access is SeqCst: a waiter announces itself and then looks at the group; who ends a group
-// changes it and then looks for waiters. Each must see the other's first step (Dekker).
+// Every access is SeqCst: a waiter announces itself and then looks at the group, or for a failure; who
+// ends a group, or fails, says so and then looks for waiters. Each must see the other's first step
+// (Dekker).
 impl Watermark {
     pub(crate) fn new(record: u64) -> Self {
         Self {
             group: AtomicU64::new(0),
             record: AtomicU64::new(record),
             failure: OnceLock::new(),
+            has_failed: AtomicBool::new(false),
             slots: Default::default(),
             rises: Rises::default(),
         }
@@ -59,13 +63,13 @@ impl Watermark {
     }
 
     pub(crate) fn failure(&self) -> Option<&Failure> {
-        self.failure.get()
+        self.has_failed.load(SeqCst).then(|| self.failure.get()).flatten()
     }
 
     /// Whether the group ended, well or not.
     pub(crate) fn outcome(&self, group: u64) -> Option<Result<(), Failure>> {
         // Before the group: who sees a failure sees every group that ended well before it.
-        let failure = self.failure.get();
+        let failure = self.failure();
         if self.group.load(SeqCst) >= group {
             return Some(Ok(()));
         }
@@ -94,7 +98,7 @@ impl Watermark {
     /// Wakes those who waited for a group that ended; after a failure, everyone.
     pub(crate) fn wake(&self, ended: Option<u64>) {
         match ended {
-            _ if self.failure.get().is_some() => self.slots.iter().for_each(Slot::wake_all),
+            _ if self.failure().is_some() => self.slots.iter().for_each(Slot::wake_all),
             Some(group) => self.slot(group).wake_all(),
             None => return,
         }
@@ -106,6 +110,7 @@ impl Watermark {
     pub(crate) fn fail(&self, failure: Failure) {
         // A second failure changes nothing for anyone.
         drop(self.failure.set(failure));
+        self.has_failed.store(true, SeqCst);
     }
 
     /// Blocks until the group ended. `lead` is called when nobody may be at work: it writes a
