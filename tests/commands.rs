@@ -188,25 +188,32 @@ fn annals_position(executor: &Executor<Annals>) -> Position {
 }
 
 /// A rejection rests on an event that is sequenced and not durable: when that event cannot
-/// become durable, the rejection must not be told. Proves G12.
+/// become durable, the rejection must not be told, to a thread or to a task. Proves G12.
 #[test]
 fn a_rejection_waits_for_what_it_was_decided_on() {
-    let disk = SimDisk::new();
-    let options = Options::new().threads(Threads::Inline).segment_bytes(64 << 10);
-    let options = options.environment(Arc::new(SimEnvironment::new(1)));
-    let annals = options.open_on(Arc::new(disk.clone())).unwrap();
-    let (from, to) = (id("from"), id("to"));
-    let executor = Executor::new(annals.clone());
-    executor.execute_blocking(&Deposit(from.clone(), 50)).unwrap();
+    for is_task in [false, true] {
+        let disk = SimDisk::new();
+        let options = Options::new().threads(Threads::Inline).segment_bytes(64 << 10);
+        let options = options.environment(Arc::new(SimEnvironment::new(1)));
+        let annals = options.open_on(Arc::new(disk.clone())).unwrap();
+        let (from, to) = (id("from"), id("to"));
+        let executor = Executor::new(annals.clone());
+        executor.execute_blocking(&Deposit(from.clone(), 50)).unwrap();
 
-    let withdrawal = Payloads::new(Bincode).encode(from.clone(), &Money::Out(50)).unwrap();
-    let pending = annals.append(&Append::new().event(withdrawal));
-    assert_eq!(annals.stream_version(&from), StreamVersion::new(1), "not visible outside");
-    // Only writes fail, so that the decision can read.
-    disk.fail_at(disk.calls() + 1, Fault::ShortWrite(0), Times::Forever);
-    let result = executor.execute_blocking(&Transfer(from, to, 50));
-    assert!(matches!(result, Err(ExecuteError::Store(AppendError::Poisoned(_)))), "{result:?}");
-    assert!(matches!(pending.wait(), Err(AppendError::OutcomeUnknown(_))));
+        let withdrawal = Payloads::new(Bincode).encode(from.clone(), &Money::Out(50)).unwrap();
+        let pending = annals.append(&Append::new().event(withdrawal));
+        assert_eq!(annals.stream_version(&from), StreamVersion::new(1), "not visible outside");
+        // Only writes fail, so that the decision can read.
+        disk.fail_at(disk.calls() + 1, Fault::ShortWrite(0), Times::Forever);
+        let transfer = Transfer(from, to, 50);
+        let result = if is_task {
+            pollster::block_on(executor.execute(&transfer))
+        } else {
+            executor.execute_blocking(&transfer)
+        };
+        assert!(matches!(result, Err(ExecuteError::Store(AppendError::Poisoned(_)))), "{result:?}");
+        assert!(matches!(pending.wait(), Err(AppendError::OutcomeUnknown(_))));
+    }
 }
 
 /// The same, when nothing fails: the rejection is told, and what it rests on is durable then.

@@ -30,9 +30,9 @@ use std::{
 
 use annals::{
     Annals, Append, AppendError, CodecId, CommitDelivery, Committed, Conflict, Conflicts, Delivery,
-    Direction, Directory, EventId, ExpectedVersion, File, Filter, LogQuery, NewEvent, Options,
-    Position, ReadError, ReadFrom, ReadMode, RecordedEvent, SchemaVersion, Snapshot, Store,
-    StreamId, StreamQuery, StreamVersion, Subscription, SyncPolicy,
+    Direction, Directory, EventId, EventView, ExpectedVersion, File, Filter, LogQuery, NewEvent,
+    Options, Position, ReadError, ReadFrom, ReadMode, RecordedEvent, SchemaVersion, Snapshot,
+    Store, StreamId, StreamQuery, StreamVersion, Subscription, SyncPolicy,
 };
 use annals_sim::{Random, SimDisk};
 use annals_wal::{Access, LockError, Map, WriterLock};
@@ -605,6 +605,23 @@ fn in_mapped_files_it_is_a_list_of_events() {
 fn in_read_files_it_is_a_list_of_events() {
     side_by_side(Medium::Files(ReadMode::Pread, SyncPolicy::Never), 10, 300);
     side_by_side(Medium::Files(ReadMode::Pread, SyncPolicy::Always), 2, 100);
+}
+
+/// G9, G12: a stream of which nothing is durable yet is in no list, and who wants no event is shown
+/// none.
+#[test]
+fn what_is_on_its_way_or_not_wanted_is_not_shown() {
+    let store = open(&SimDisk::new(), 0).unwrap();
+    let append = |name| Append::new().event(NewEvent::new(stream(name), TYPES[0], "x").unwrap());
+    store.append(&append("a")).wait().unwrap();
+    let on_its_way = store.append(&append("ab"));
+    assert_eq!(store.streams(""), [(stream("a"), StreamVersion::new(1))]);
+    assert_eq!(store.stream_version(&stream("ab")), StreamVersion::ZERO);
+    on_its_way.wait().unwrap();
+    assert_eq!(store.streams("ab"), [(stream("ab"), StreamVersion::new(1))]);
+    let nothing = |_: &EventView<'_>| panic!("an event that nobody wants");
+    store.read_stream(&stream("a"), StreamQuery::forward().limit(0)).visit(nothing).unwrap();
+    store.read_all(LogQuery::forward().limit(0)).visit(nothing).unwrap();
 }
 
 // Many threads.

@@ -98,8 +98,12 @@ mod tests {
         }
         let path = dir.path().join("0a.snapshot");
         std::fs::write(&path, b"").unwrap();
-        std::fs::File::options().write(true).open(path).unwrap().set_len(1 << 30).unwrap();
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_len(BYTES_MAX + 1).unwrap();
         assert_eq!(files.load("0a").unwrap_err().kind(), io::ErrorKind::InvalidData);
+        file.set_len(BYTES_MAX).unwrap();
+        let loaded = files.load("0a").unwrap().unwrap();
+        assert_eq!(u64::try_from(loaded.len()), Ok(BYTES_MAX));
         std::fs::create_dir(dir.path().join("0b.snapshot")).unwrap();
         files.load("0b").unwrap_err();
     }

@@ -45,7 +45,7 @@ pub(crate) struct StreamScan {
     batch: u64,
 }
 
-/// Places of consecutive versions, in the order in which they are read.
+/// Places of consecutive versions, in the order in which they are read: of one run, so in one segment.
 #[derive(Debug)]
 struct Places {
     all: Vec<Place>,
@@ -182,8 +182,8 @@ impl StreamScan {
             }
             match places.next() {
                 Some(lost) if places.are_in(address) => return Err(wrong_image(inner, lost)),
-                Some(next) if next.segment == address.segment => place = next,
-                _ => break,
+                Some(next) => place = next,
+                None => break,
             }
         }
         Ok(ControlFlow::Continue(()))
