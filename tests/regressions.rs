@@ -8,7 +8,10 @@
 )]
 
 use std::{
+    fs,
     future::Future,
+    os::unix::fs::FileExt,
+    path::Path,
     sync::{Arc, Mutex},
     task::{Context, Wake, Waker},
     thread,
@@ -17,7 +20,7 @@ use std::{
 
 use annals::{
     Annals, Append, AppendError, Conflicts, EventId, ExpectedVersion, NewEvent, Options, Position,
-    ReadError, StreamId, StreamQuery, StreamVersion, SyncPolicy,
+    ReadError, Store, StreamId, StreamQuery, StreamVersion, SyncPolicy,
 };
 
 fn append(stream: &str, payload_bytes: usize) -> Append {
@@ -222,4 +225,110 @@ fn a_conflict_is_told_once_for_each_stream() {
         // Now one of them is known.
         annals.append(&append("b", 1)).wait().unwrap();
     }
+}
+
+fn small(path: &Path) -> Annals {
+    Options::new().segment_bytes(8 << 10).open(path).unwrap()
+}
+
+/// Appends events of 100 bytes to a stream until the first segment has its image; says how many.
+fn append_until_imaged(annals: &Annals, stream: &str) -> u64 {
+    let mut count = 0;
+    while annals.stats().images == 0 {
+        annals.append(&append(stream, 100)).wait().unwrap();
+        count += 1;
+    }
+    count
+}
+
+fn copy_files(from: &Path, to: &Path, kind: &str) {
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.path().extension().is_some_and(|extension| extension == kind) {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+/// A log was restored from an older copy of its segments, beside which the newer index images still
+/// lay, and went on with other events of the same size. The next opening took the old image for that
+/// of the segment: a stream was empty, another longer than it was, expectations that did not hold were
+/// found to hold, and once the image was deleted, nothing could be opened any more. Proves G8.
+#[test]
+fn an_image_of_another_life_of_its_segment_is_not_used() {
+    let (dir, older, images) = (tempdir(), tempdir(), tempdir());
+    let annals = small(dir.path());
+    annals.append(&append("a", 100)).wait().unwrap();
+    annals.close().unwrap();
+    copy_files(dir.path(), older.path(), "seg");
+    let annals = small(dir.path());
+    append_until_imaged(&annals, "a");
+    annals.close().unwrap();
+    let images_used = small(dir.path()).stats().images;
+    assert_eq!(images_used, 1, "the image of this life is used");
+    copy_files(dir.path(), images.path(), "idx");
+    for entry in fs::read_dir(dir.path()).unwrap().map(Result::unwrap) {
+        fs::remove_file(entry.path()).unwrap();
+    }
+    copy_files(older.path(), dir.path(), "seg");
+    let annals = small(dir.path());
+    let appended = append_until_imaged(&annals, "b");
+    annals.close().unwrap();
+    // As if the process had ended before the image of this life was written.
+    copy_files(images.path(), dir.path(), "idx");
+
+    let annals = small(dir.path());
+    let [a, b] = ["a", "b"].map(|name| StreamId::new(name).unwrap());
+    assert_eq!(annals.stream_version(&a), StreamVersion::new(1));
+    assert_eq!(annals.stream_version(&b), StreamVersion::new(appended));
+    let read = annals.read_stream(&b, StreamQuery::forward()).map(Result::unwrap);
+    assert_eq!(read.count(), usize::try_from(appended).unwrap());
+    let refused = annals.append(&append("b", 100).expect(b, ExpectedVersion::NoStream)).wait();
+    assert!(matches!(refused, Err(AppendError::Conflict(_))), "{refused:?}");
+}
+
+/// An id was looked up in a mapped image, of which a bit had flipped since it was opened: another
+/// commit was told as the first result of a command that had perhaps never happened. Proves G8.
+#[test]
+fn an_id_that_leads_astray_is_the_image_s_fault() {
+    let dir = tempdir();
+    let id = |number: u64| EventId::new(u128::from(number).to_le_bytes());
+    let identified = |number| {
+        let event = NewEvent::new(StreamId::new("a").unwrap(), "Happened", vec![7; 100]).unwrap();
+        Append::new().event(event.with_id(id(number)))
+    };
+    let annals = small(dir.path());
+    let mut count = 0;
+    while annals.stats().images == 0 {
+        count += 1;
+        annals.append(&identified(count)).wait().unwrap();
+    }
+    annals.close().unwrap();
+    let annals = small(dir.path());
+    let first = annals.find_blocking(id(3)).unwrap().unwrap();
+    assert_eq!(first.first, Position::new(3));
+
+    let path = dir.path().join(format!("{:020}.idx", 1));
+    let bytes = fs::read(&path).unwrap();
+    let mut row = id(3).as_bytes().to_vec();
+    row.extend(2_u32.to_le_bytes());
+    let at = bytes.windows(row.len()).position(|window| window == row).unwrap() + 16;
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    // Of another event, and of none that there is.
+    for flipped in [at, at + 3] {
+        file.write_all_at(&[bytes[flipped] ^ 4], u64::try_from(flipped).unwrap()).unwrap();
+        let found = annals.find_blocking(id(3));
+        let repeated = annals.append(&identified(3)).wait();
+        for outcome in [found.map(|_| ()), repeated.map(|_| ())] {
+            let AppendError::Read(ReadError::WrongImage { file, .. }) = outcome.unwrap_err() else {
+                panic!("the image is not named");
+            };
+            assert_eq!(Path::new(&file), path);
+        }
+        file.write_all_at(&bytes[flipped..=flipped], u64::try_from(flipped).unwrap()).unwrap();
+    }
+    assert_eq!(annals.append(&identified(3)).wait().unwrap(), first);
+}
+
+fn tempdir() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
 }

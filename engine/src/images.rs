@@ -1,13 +1,16 @@
 //! Index images of sealed segments: files beside the segments, made by the helper thread, read
 //! when the store is opened. Losing one costs time, never data.
 
-use std::sync::{Arc, Weak};
+use std::{
+    io,
+    sync::{Arc, Weak},
+};
 
 use annals_event::Position;
 use annals_index::{Image, ImageSource, SegmentPlaces};
 use annals_wal::{Directory, Header, ReadMode, Sidecar};
 
-use crate::inner::Inner;
+use crate::{error::ReadError, inner::Inner};
 
 /// The name of the image of the segment that begins with this position.
 pub(crate) fn name(first: u64) -> String {
@@ -33,6 +36,12 @@ pub(crate) fn load(directory: &dyn Directory, header: &Header, mode: ReadMode) -
     }
 }
 
+/// The image of the segment with this first position leads astray.
+pub(crate) fn wrong(inner: &Inner, first: Position, position: Position) -> ReadError {
+    let file = inner.log.directory().display(&name(first.get()));
+    ReadError::WrongImage { file, position }
+}
+
 /// Has the image of an ended segment made, and used from then on. `next`: the position of the
 /// first event after it, which is durable only after the segment's seal.
 pub(crate) fn make_soon(inner: &Arc<Inner>, places: Arc<SegmentPlaces>, next: Position) {
@@ -51,11 +60,10 @@ fn make(inner: &Inner, places: &SegmentPlaces, next: Position) {
     if inner.log.wait(next.get()).is_err() {
         return;
     }
-    let Some((header, end)) = inner.log.sealed_segment(places.segment()) else { return };
-    let bytes = inner.index.encode_image(places, header.log_id, end);
+    let Some(header) = inner.log.sealed_segment(places.segment()) else { return };
     let directory = &**inner.log.directory();
     let name = name(header.first_record);
-    if let Err(error) = Sidecar::write(directory, &name, &bytes) {
+    if let Err(error) = write(inner, places, &header, &name) {
         let file = directory.display(&name);
         tracing::warn!(file, %error, "an index image could not be written");
         return;
@@ -63,4 +71,11 @@ fn make(inner: &Inner, places: &SegmentPlaces, next: Position) {
     if let Some(image) = load(directory, &header, inner.options.read_mode) {
         inner.index.replace(Arc::new(image));
     }
+}
+
+fn write(inner: &Inner, places: &SegmentPlaces, header: &Header, name: &str) -> io::Result<()> {
+    let end = inner.log.sealed_end(header.segment).map_err(io::Error::other)?;
+    let end = end.ok_or(io::ErrorKind::NotFound)?;
+    let bytes = inner.index.encode_image(places, header.log_id, end.offset, end.seal);
+    Sidecar::write(&**inner.log.directory(), name, &bytes)
 }

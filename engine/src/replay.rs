@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use annals_event::Position;
 use annals_index::{CommitPlace, Image, Index, SegmentPlaces, StreamNumber};
-use annals_wal::{Directory, FrameView, Header, ReadMode, Replay};
+use annals_wal::{Directory, FrameView, Header, ReadMode, Replay, SealedEnd};
 
 use crate::{encoding, images};
 
@@ -30,10 +30,11 @@ impl Opening<'_> {
 }
 
 impl Replay for Opening<'_> {
-    fn sealed_end(&mut self, header: &Header) -> Option<u64> {
+    fn sealed_end(&mut self, header: &Header) -> Option<SealedEnd> {
         let image = images::load(&*self.directory, header, self.read_mode);
         self.image = image.filter(|image| self.index.continues(image)).map(Arc::new);
-        self.image.as_ref().map(|image| image.segment_end())
+        let image = self.image.as_ref()?;
+        Some(SealedEnd { offset: image.segment_end(), seal: image.seal() })
     }
 
     fn sealed(&mut self, header: &Header) -> Result<(), String> {

@@ -22,7 +22,7 @@ use crate::{
     error::{AppendError, Conflicts},
     images,
     inner::{Inner, Sequencer},
-    known,
+    known::{self, Known},
     pending::Pending,
 };
 
@@ -56,7 +56,7 @@ enum Sequenced {
     /// It conflicts with what is there.
     Conflicting(Pending),
     /// Its ids are known: it was appended before, or they name other events.
-    Known(Position),
+    Known(Known),
     /// The log must make room first.
     NoRoomYet(u64),
 }
@@ -86,7 +86,7 @@ fn append_with(inner: &Arc<Inner>, append: &Append, buffers: &mut Buffers) -> Pe
                 return pending;
             }
             Ok(Sequenced::Conflicting(pending)) => return pending,
-            Ok(Sequenced::Known(position)) => return known::repeat(inner, append, position),
+            Ok(Sequenced::Known(known)) => return known::repeat(inner, append, &known),
             Ok(Sequenced::NoRoomYet(capacity)) => {
                 if let Err(error) = inner.log.make_room(capacity) {
                     return Pending::refused(error.into());
@@ -138,8 +138,8 @@ impl<'a> Draft<'a> {
 
 impl Sequencer {
     fn sequence(&mut self, inner: &Inner, draft: &Draft<'_>) -> Result<Sequenced, AppendError> {
-        if let Some(position) = known::find_any(inner, draft.append) {
-            return Ok(Sequenced::Known(position));
+        if let Some(known) = known::find_any(inner, draft.append) {
+            return Ok(Sequenced::Known(known));
         }
         let mut index = inner.index.update();
         let conflicts = conflicts(inner, &index, draft);

@@ -261,7 +261,6 @@ fn explain(inner: &Inner, error: ReadError, place: Place) -> ReadError {
 
 fn wrong_image(inner: &Inner, place: Place) -> ReadError {
     let segment = inner.log.sealed_segment(place.segment);
-    let first = segment.map_or(0, |(header, _)| header.first_record);
-    let file = inner.log.directory().display(&images::name(first));
-    ReadError::WrongImage { file, position: place.position }
+    let first = segment.map_or(0, |header| header.first_record);
+    images::wrong(inner, Position::new(first), place.position)
 }

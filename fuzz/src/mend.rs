@@ -14,7 +14,7 @@ pub(crate) enum Mend {
     Nothing,
     /// Checksums.
     Checksums,
-    /// And what each frame says of the one before.
+    /// And what each frame says of the one before, and each image of the last.
     Chain,
     /// And what each segment says of the one before, and its name and size.
     Segments,
@@ -58,6 +58,8 @@ pub(crate) fn frames(content: &[u8]) -> Vec<std::ops::Range<usize>> {
 struct Known {
     /// The first segment's log, then number, chain and next position of the segment before.
     before: Option<([u8; 16], u64, u32, u64)>,
+    /// The checksum of the last head of each segment, by its first position.
+    seals: BTreeMap<u32, u32>,
     versions: BTreeMap<String, u64>,
 }
 
@@ -66,11 +68,15 @@ pub(crate) fn mend_archive(archive: &mut Archive, mend: Mend) {
     if mend >= Mend::Segments {
         archive.0.sort_by_key(|entry| entry.first);
     }
-    for entry in &mut archive.0 {
-        match entry.kind {
-            Kind::Image => mend_image(&mut entry.content, mend),
-            Kind::Segment | Kind::Moved | Kind::Prepared => mend_segment(entry, mend, &mut known),
+    for entry in archive.0.iter_mut().filter(|entry| entry.kind != Kind::Image) {
+        mend_segment(entry, mend, &mut known);
+    }
+    for entry in archive.0.iter_mut().filter(|entry| entry.kind == Kind::Image) {
+        let seal = known.seals.get(&entry.first).filter(|_| mend >= Mend::Chain);
+        if let Some(seal) = seal {
+            put(&mut entry.content, 72, seal.to_le_bytes());
         }
+        mend_image(&mut entry.content, mend);
     }
 }
 
@@ -99,6 +105,7 @@ fn mend_segment(entry: &mut Entry, mend: Mend, known: &mut Known) {
     let checksum = crc(0, &entry.content[..60]);
     put(&mut entry.content, 60, checksum.to_le_bytes());
     let (chain, next) = mend_frames(&mut entry.content, mend, &mut known.versions);
+    known.seals.insert(entry.first, chain);
     if is_in_order {
         let log_id = entry.content[16..32].try_into().unwrap();
         known.before = Some((log_id, number(&entry.content, 32..40), chain, next));

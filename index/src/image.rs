@@ -8,7 +8,7 @@ use std::{fmt, ops::Range};
 
 use annals_event::{EventId, Position, StreamId};
 
-use crate::places::{Place, PlaceInSegment, SegmentPlaces, StreamPlaces, lengthen};
+use crate::places::{Identified, Place, PlaceInSegment, SegmentPlaces, StreamPlaces, lengthen};
 
 /// First bytes of every image.
 const MAGIC: [u8; 8] = *b"ANNALIDX";
@@ -28,7 +28,8 @@ mod header {
     pub(super) const NAMES_LEN: usize = 60;
     pub(super) const PLACE_COUNT: usize = 64;
     pub(super) const ID_COUNT: usize = 68;
-    pub(super) const RESERVED: usize = 72;
+    pub(super) const SEAL: usize = 72;
+    pub(super) const RESERVED: usize = 76;
     pub(super) const TABLES_CHECKSUM: usize = 88;
     pub(super) const HEADER_CHECKSUM: usize = 92;
     pub(super) const LEN: usize = 96;
@@ -77,6 +78,7 @@ pub struct Image {
     bytes: Box<dyn ImageBytes>,
     source: ImageSource,
     segment_end: u64,
+    seal: u32,
     rows: Range<usize>,
     names: Range<usize>,
     places: Range<usize>,
@@ -172,7 +174,8 @@ impl Image {
             return Err(ImageFault("the tables' checksum does not match"));
         }
         let segment_end = u64_at(head, header::SEGMENT_END);
-        Ok(Self { bytes, source, segment_end, rows, names, places, ids })
+        let seal = u32_at(head, header::SEAL);
+        Ok(Self { bytes, source, segment_end, seal, rows, names, places, ids })
     }
 
     /// The number of the segment.
@@ -198,6 +201,11 @@ impl Image {
     /// Where the frames of the segment end, in bytes.
     pub fn segment_end(&self) -> u64 {
         self.segment_end
+    }
+
+    /// The checksum of the segment's seal: an image is only of frames that are chained to it.
+    pub fn seal(&self) -> u32 {
+        self.seal
     }
 
     fn bytes(&self, section: &Range<usize>) -> &[u8] {
@@ -279,12 +287,13 @@ impl Image {
         })
     }
 
-    /// The position of the event that was given this id.
-    pub(crate) fn find_id(&self, id: &EventId) -> Option<Position> {
+    /// The event that was given this id.
+    pub(crate) fn find_id(&self, id: &EventId) -> Option<Identified> {
         let (rows, _) = self.bytes(&self.ids).as_chunks::<ID_ROW_LEN>();
         let found = rows.binary_search_by(|row| array_at::<16>(row, 0).cmp(id.as_bytes())).ok()?;
         let row = rows.get(found)?;
-        Some(self.source.first.plus(u64::from(u32_at(row, 16))))
+        let (first, ahead) = (self.source.first, u64::from(u32_at(row, 16)));
+        Some(Identified { position: first.plus(ahead), segment_first: first })
     }
 }
 
@@ -313,7 +322,7 @@ pub(crate) fn encode(
     segment: &SegmentPlaces,
     mut streams: Vec<(StreamId, &StreamPlaces)>,
     log_id: u128,
-    segment_end: u64,
+    (segment_end, seal): (u64, u32),
 ) -> Vec<u8> {
     streams.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let (mut rows, mut names, mut places) = (Vec::new(), Vec::new(), Vec::new());
@@ -340,7 +349,7 @@ pub(crate) fn encode(
     let tables_checksum = crc32fast::hash(out.get(header::LEN..).unwrap_or_default());
     out.extend_from_slice(&places);
     let counts = [streams.len(), names.len(), places.len() / PLACE_LEN, ids.len() / ID_ROW_LEN];
-    let head = encode_header(segment, log_id, segment_end, counts, tables_checksum);
+    let head = encode_header(segment, log_id, (segment_end, seal), counts, tables_checksum);
     if let Some(target) = out.first_chunk_mut() {
         *target = head;
     }
@@ -361,7 +370,7 @@ fn encode_ids(segment: &SegmentPlaces) -> Vec<u8> {
 fn encode_header(
     segment: &SegmentPlaces,
     log_id: u128,
-    segment_end: u64,
+    (segment_end, seal): (u64, u32),
     counts: [usize; 4],
     tables_checksum: u32,
 ) -> [u8; header::LEN] {
@@ -376,6 +385,7 @@ fn encode_header(
     for count in counts {
         put_len(&mut out, count);
     }
+    out.extend_from_slice(&seal.to_le_bytes());
     out.resize(header::TABLES_CHECKSUM, 0);
     out.extend_from_slice(&tables_checksum.to_le_bytes());
     let checksum = crc32fast::hash(&out);
@@ -383,7 +393,7 @@ fn encode_header(
     out.first_chunk().copied().unwrap_or([0; header::LEN])
 }
 
-const _: () = assert!(header::RESERVED + 16 == header::TABLES_CHECKSUM, "16 bytes are reserved");
+const _: () = assert!(header::RESERVED + 12 == header::TABLES_CHECKSUM, "12 bytes are reserved");
 
 #[cfg(test)]
 mod tests {
@@ -428,6 +438,7 @@ mod tests {
             ("names_len", header::NAMES_LEN),
             ("place_count", header::PLACE_COUNT),
             ("id_count", header::ID_COUNT),
+            ("seal", header::SEAL),
             ("reserved", header::RESERVED),
             ("tables_checksum", header::TABLES_CHECKSUM),
             ("header_checksum", header::HEADER_CHECKSUM),

@@ -10,7 +10,7 @@ use crate::{
     image::Image,
     names::{Names, StreamNumber},
     pieces::Pieces,
-    places::SegmentPlaces,
+    places::{Identified, SegmentPlaces},
     state::{CommitPlace, Head, State},
 };
 
@@ -170,25 +170,38 @@ impl Index {
         self.state.read().active.segment
     }
 
-    /// The position of the event that was given this id.
-    pub fn find_id(&self, id: &EventId) -> Option<Position> {
-        if let Some(position) = self.state.read().active.ids.get(id) {
-            return Some(*position);
+    /// The event that was given this id. What an image says is to be checked: its bytes may come from
+    /// the disk again at any time.
+    pub fn find_id(&self, id: &EventId) -> Option<Identified> {
+        let in_memory = |places: &SegmentPlaces| {
+            let position = *places.ids.get(id)?;
+            Some(Identified { position, segment_first: places.first })
+        };
+        let active = in_memory(&self.state.read().active);
+        if active.is_some() {
+            return active;
         }
         let sealed = self.sealed.read();
         sealed.iter().rev().find_map(|segment| match segment {
-            Sealed::Memory(places) => places.ids.get(id).copied(),
+            Sealed::Memory(places) => in_memory(places),
             Sealed::Image(image) => image.find_id(id),
         })
     }
 
-    /// The bytes of the image of a sealed segment. `segment_end`: where its frames end.
-    pub fn encode_image(&self, places: &SegmentPlaces, log_id: u128, segment_end: u64) -> Vec<u8> {
+    /// The bytes of the image of a sealed segment. `segment_end`: where its frames end; `seal`: the
+    /// checksum of its seal.
+    pub fn encode_image(
+        &self,
+        places: &SegmentPlaces,
+        log_id: u128,
+        segment_end: u64,
+        seal: u32,
+    ) -> Vec<u8> {
         let named = places
             .streams
             .iter()
             .filter_map(|(stream, places)| Some((self.names.name(*stream)?, places)));
-        crate::image::encode(places, named.collect(), log_id, segment_end)
+        crate::image::encode(places, named.collect(), log_id, (segment_end, seal))
     }
 
     /// How large the index is.
@@ -228,7 +241,7 @@ mod tests {
             index.update().add(&commit, [(0, None)].into_iter());
         }
         let places = index.update().roll(2, Position::new(3));
-        let mut bytes = index.encode_image(&places, 7, 8192);
+        let mut bytes = index.encode_image(&places, 7, 8192, 0);
         // The header, two rows, then the names.
         let (start, end) = (96, 96 + 2 * 40 + 2);
         bytes[end - 2..end].copy_from_slice(names.concat().as_bytes());

@@ -17,6 +17,6 @@ mod state;
 pub use image::{Image, ImageBytes, ImageEntry, ImageFault, ImageSource};
 pub use index::{Index, IndexStats, Update};
 pub use names::StreamNumber;
-pub use places::{Place, SegmentPlaces};
+pub use places::{Identified, Place, SegmentPlaces};
 pub use runs::Run;
 pub use state::{CommitPlace, Head};

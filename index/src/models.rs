@@ -73,7 +73,7 @@ impl Scene {
 
     /// Takes its places out of memory.
     fn replace(&self, places: &SegmentPlaces) {
-        let bytes = self.index.encode_image(places, LOG_ID, SEGMENT_END);
+        let bytes = self.index.encode_image(places, LOG_ID, SEGMENT_END, 0);
         let source = ImageSource { log_id: LOG_ID, segment: 1, first: Position::new(1) };
         self.index.replace(Arc::new(Image::open(Box::new(bytes), source).unwrap()));
     }

@@ -20,6 +20,15 @@ pub struct Place {
     pub position: Position,
 }
 
+/// An event that was given an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identified {
+    /// Its position.
+    pub position: Position,
+    /// The position of the first event of its segment.
+    pub segment_first: Position,
+}
+
 /// Where an event lies, within its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PlaceInSegment {

@@ -34,6 +34,10 @@ fn segment_end(segment: u64) -> u64 {
     10_000 + segment
 }
 
+fn seal(segment: u64) -> u32 {
+    u32::MAX - u32::try_from(segment).unwrap()
+}
+
 impl Both {
     fn new() -> Self {
         let index = Index::new(1);
@@ -79,7 +83,7 @@ impl Both {
 
     fn image(&self, ended: &SegmentPlaces) -> Arc<Image> {
         let segment = ended.segment();
-        let bytes = self.index.encode_image(ended, LOG, segment_end(segment));
+        let bytes = self.index.encode_image(ended, LOG, segment_end(segment), seal(segment));
         Arc::new(Image::open(Box::new(bytes), self.source(segment)).unwrap())
     }
 
@@ -130,7 +134,10 @@ impl Both {
         }
         for Event { id, place, .. } in &self.list {
             if let Some(id) = id {
-                assert_eq!(self.index.find_id(id), Some(place.position));
+                assert_eq!(
+                    self.index.find_id(id).map(|found| found.position),
+                    Some(place.position)
+                );
             }
         }
         assert_eq!(self.index.find_id(&EventId::new([9; 16])), None);
@@ -228,6 +235,7 @@ fn an_image_says_what_its_segment_had() {
         let segment = ended.segment();
         let image = both.image(ended);
         assert_eq!((image.segment(), image.segment_end()), (segment, segment_end(segment)));
+        assert_eq!(image.seal(), seal(segment));
         let here = |event: &&Event| event.place.segment == segment;
         let events: Vec<&Event> = both.list.iter().filter(here).collect();
         let mut ids: Vec<_> =
@@ -252,7 +260,7 @@ fn an_image_says_what_its_segment_had() {
 
 /// Bytes of an image after a change of its header, with the header's checksum put right.
 fn changed(both: &Both, change: impl Fn(&mut [u8])) -> Option<ImageFault> {
-    let mut bytes = both.index.encode_image(&both.ended[0], LOG, segment_end(1));
+    let mut bytes = both.index.encode_image(&both.ended[0], LOG, segment_end(1), seal(1));
     change(&mut bytes);
     let checksum = crc32fast::hash(&bytes[..92]).to_le_bytes();
     bytes[92..96].copy_from_slice(&checksum);

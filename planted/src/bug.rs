@@ -88,6 +88,8 @@ bugs! {
     NameNotRenewed = "name-not-renewed",
     /// A directory that another process writes to is opened all the same.
     LockIgnored = "lock-ignored",
+    /// An index image is used whatever its segment has.
+    ImageOfAnotherLife = "image-of-another-life",
     /// An index image is used whatever was before it.
     ImageUnchecked = "image-unchecked",
 

@@ -2,7 +2,7 @@
 
 use annals_event::Position;
 use annals_index::{Image, ImageEntry, ImageSource};
-use annals_wal::{Directory, Header, ReadMode, Sidecar};
+use annals_wal::{Directory, Header, ReadMode, SealedEnd, Sidecar};
 
 use crate::versions::{SegmentEvents, StreamEvents};
 
@@ -17,12 +17,12 @@ pub(crate) enum ImageState {
     Wrong(String),
 }
 
-/// Compares an image with the events of its segment, whose frames end at `segment_end`.
+/// Compares an image with the events of its segment, whose frames end so.
 pub(crate) fn check(
     directory: &dyn Directory,
     name: &str,
     header: &Header,
-    segment_end: u64,
+    end: SealedEnd,
     events: &SegmentEvents,
 ) -> ImageState {
     let source = ImageSource {
@@ -38,10 +38,13 @@ pub(crate) fn check(
         Ok(image) => image,
         Err(fault) => return ImageState::Unusable(fault.0.to_owned()),
     };
-    if image.segment_end() != segment_end {
-        let end = image.segment_end();
-        let reason = format!("it says that the segment ends at byte {end}, not {segment_end}");
+    if image.segment_end() != end.offset {
+        let (said, found) = (image.segment_end(), end.offset);
+        let reason = format!("it says that the segment ends at byte {said}, not {found}");
         return ImageState::Unusable(reason);
+    }
+    if image.seal() != end.seal {
+        return ImageState::Unusable("it is of other frames than the segment has".to_owned());
     }
     difference(&image, events).map_or(ImageState::Fits, ImageState::Wrong)
 }

@@ -12,7 +12,7 @@
 
 use std::ops::ControlFlow;
 
-use annals_wal::{FrameKind, FrameView, OpenError};
+use annals_wal::{FrameKind, FrameView, OpenError, SealedEnd};
 
 use crate::{
     commit::Commit,
@@ -165,7 +165,8 @@ impl Verification<'_> {
             return ("image not checked", None);
         };
         let directory = &*self.log.directory;
-        match image::check(directory, &name, &header, walked.used, events) {
+        let end = SealedEnd { offset: walked.used, seal: walked.chain };
+        match image::check(directory, &name, &header, end, events) {
             ImageState::Fits => {
                 self.totals.images += 1;
                 (IMAGE_FITS, None)

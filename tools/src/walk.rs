@@ -42,6 +42,8 @@ pub(crate) struct Walked<'a> {
     pub(crate) next: u64,
     /// Where the whole frames end, in bytes.
     pub(crate) used: u64,
+    /// The checksum of the last one's head.
+    pub(crate) chain: u32,
     pub(crate) state: State,
     /// What is wrong; nothing, unless the state is [`State::Damaged`], or bytes stand behind its
     /// seal.
@@ -144,6 +146,7 @@ impl<'a> Walk<'a> {
         {
             walked.commits += u64::from(frame.head.kind == FrameKind::Commit);
             walked.events += u64::from(frame.head.record_count);
+            walked.chain = frame.head.checksum;
             flow = visit(&origin, &frame)?;
         }
         walked.used = frames.offset();
@@ -188,6 +191,7 @@ impl<'a> Walked<'a> {
             first: file.first_record,
             next: file.first_record,
             used: 0,
+            chain: 0,
             state: State::Damaged,
             problems: Vec::new(),
         }

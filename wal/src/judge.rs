@@ -7,7 +7,7 @@ use crate::{
     error::{Corruption, OpenError},
     format::{FORMAT_VERSION, FRAMES_START, Header, HeaderFault, SEGMENT_BYTES_MAX},
     num::to_usize,
-    scan::{End, Scan, Verdict},
+    scan::{End, Scan, SealedEnd, Verdict},
     segment::Segment,
     storage,
 };
@@ -154,9 +154,10 @@ pub(crate) fn check_nothing_followed(
     segment: &Segment,
     scan: &Scan<'_>,
     end: End,
-    known_end: Option<u64>,
+    known_end: Option<SealedEnd>,
 ) -> Result<(), OpenError> {
-    let is_known = end == End::Sealed && known_end == Some(scan.offset);
+    let found = SealedEnd { offset: scan.offset, seal: scan.chain };
+    let is_known = end == End::Sealed && known_end == Some(found);
     if is_known && !planted(Bug::MissingEndIgnored) {
         let before = segment.path.clone();
         let segment = segment.header.segment.saturating_add(1);

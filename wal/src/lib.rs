@@ -63,6 +63,7 @@ pub use reader::{Pattern, Reader};
 pub use recovery::{Replay, TornTail};
 pub use repair::{Part, Repair, find_repairs, write_repairs};
 pub use rise::Rise;
+pub use scan::SealedEnd;
 pub use sidecar::Sidecar;
 pub use stats::LogStats;
 pub use storage::{Directory, File, LockError, WriterLock};

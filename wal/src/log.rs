@@ -16,13 +16,14 @@ use crate::{
     background::Helpers,
     commit::{self, Shared},
     environment::Threads,
-    error::{Failure, OpenError, PushError},
-    format::{FrameKind, Header},
+    error::{Failure, OpenError, PushError, ReadError},
+    format::{FrameKind, HEAD_LEN, Header},
     judge::io_error,
     options::LogOptions,
     reader::{Pattern, Reader},
     recovery::{self, Recovery, Replay, TornTail},
     rise::Rise,
+    scan::SealedEnd,
     segment::Segment,
     stats::LogStats,
     storage::{Directory, LockError, WriterLock},
@@ -262,12 +263,27 @@ impl Log {
         self.torn.as_ref()
     }
 
-    /// Where the frames of a sealed segment end, and its header.
-    pub fn sealed_segment(&self, number: u64) -> Option<(Header, u64)> {
+    /// The header of a sealed segment.
+    pub fn sealed_segment(&self, number: u64) -> Option<Header> {
+        self.sealed(number).map(|segment| segment.header)
+    }
+
+    fn sealed(&self, number: u64) -> Option<Arc<Segment>> {
         let segments = self.shared.segments.read();
         let (_, sealed) = segments.split_last()?;
-        let segment = sealed.iter().find(|segment| segment.header.segment == number)?;
-        Some((segment.header, segment.written()))
+        sealed.iter().find(|segment| segment.header.segment == number).cloned()
+    }
+
+    /// How the frames of a sealed segment end, as its seal says.
+    ///
+    /// # Errors
+    /// The system, or bytes that are not what was written.
+    pub fn sealed_end(&self, number: u64) -> Result<Option<SealedEnd>, ReadError> {
+        let Some(segment) = self.sealed(number) else { return Ok(None) };
+        let offset = segment.written();
+        let seal = Address { segment: number, offset: offset.saturating_sub(HEAD_LEN) };
+        let seal = self.reader(Pattern::Probe).frame(seal)?.head.checksum;
+        Ok(Some(SealedEnd { offset, seal }))
     }
 
     /// Runs a job on the log's helper thread. Says whether it does: not after closing.

@@ -91,7 +91,7 @@ impl Reader {
     /// # Errors
     /// The system, or bytes that are not what was written.
     pub fn stretch(&mut self, address: Address) -> Result<Stretch<'_>, ReadError> {
-        self.enter(address.segment);
+        self.enter(address.segment)?;
         let is_own = !self.is_in_file(address) && self.copy_from_tail(address);
         if !is_own && !self.segment.is_mapped() {
             self.load_frame(address.offset)?;
@@ -101,7 +101,7 @@ impl Reader {
 
     /// As [`Reader::stretch`], but of the frame at `address` there may be only the head.
     fn heads(&mut self, address: Address) -> Result<Stretch<'_>, ReadError> {
-        self.enter(address.segment);
+        self.enter(address.segment)?;
         let is_own = !self.is_in_file(address) && self.copy_from_tail(address);
         if !is_own && !self.segment.is_mapped() {
             self.load_head(address.offset)?;
@@ -162,18 +162,23 @@ impl Reader {
         address.offset < self.segment.written()
     }
 
-    /// Goes to a segment of the log.
-    fn enter(&mut self, number: u64) {
+    /// Goes to a segment of the log: a place that leads to none was not the log's.
+    fn enter(&mut self, number: u64) -> Result<(), ReadError> {
         if self.segment.header.segment == number && !self.segment.is_replaced() {
-            return;
+            return Ok(());
         }
         let segments = self.shared.segments.read();
         let first = segments.first().map_or(1, |segment| segment.header.segment);
         let index = to_usize(number.saturating_sub(first));
-        if let Some(segment) = segments.get(index) {
-            self.segment = segment.clone();
-            self.window.bytes.clear();
-        }
+        let Some(segment) = segments.get(index) else {
+            let Segment { header, .. } = &*self.segment;
+            let reason = format!("the log has no segment {number}, to which a place leads");
+            let corruption = self.segment.corruption(0, header.first_record, &reason);
+            return Err(ReadError::Corrupt(corruption));
+        };
+        self.segment = segment.clone();
+        self.window.bytes.clear();
+        Ok(())
     }
 
     /// Has the window cover a range of the file; returns it, if the file goes so far.
@@ -209,7 +214,7 @@ impl Reader {
             let after = segments.partition_point(|s| s.header.first_record <= record);
             segments.get(after.saturating_sub(1)).map_or(1, |s| s.header.segment)
         };
-        self.enter(number);
+        self.enter(number)?;
         let from = Address { segment: number, offset: self.segment.waypoint_before(record) };
         match self.walk(from, record, Checks::Ends) {
             Err(ReadError::Corrupt(_)) => self.walk(from, record, Checks::All),
@@ -260,7 +265,7 @@ impl Reader {
             return Ok(None);
         }
         // The last frame of the segment before is its seal, which stands where writing ended.
-        self.enter(address.segment - 1);
+        self.enter(address.segment - 1)?;
         let offset = self.segment.written().saturating_sub(HEAD_LEN);
         Ok(Some(Address { segment: address.segment - 1, offset: offset - offset % ALIGN }))
     }

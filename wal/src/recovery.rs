@@ -29,19 +29,19 @@ use crate::{
     num::to_usize,
     options::{LogOptions, ReadMode},
     prepare::{self, Preparer},
-    scan::{End, Scan},
+    scan::{End, Scan, SealedEnd},
     segment::Segment,
     storage::{self, Directory},
 };
 
 /// What the log's owner does with what is found at opening.
 pub trait Replay {
-    /// Where the frames of a sealed segment end (behind its seal), if everything in it is known
-    /// from a sidecar, which must not be made before the next segment is durable. `None`: its
-    /// frames are replayed. Also asked of the last segment, whose frames are always replayed.
-    fn sealed_end(&mut self, header: &Header) -> Option<u64>;
+    /// How the frames of a sealed segment end, if everything in it is known from a sidecar, which
+    /// must not be made before the next segment is durable. `None`: its frames are replayed. Also
+    /// asked of the last segment, whose frames are always replayed.
+    fn sealed_end(&mut self, header: &Header) -> Option<SealedEnd>;
 
-    /// The segment does end there: take what is known of it, in order.
+    /// The segment does end so: take what is known of it, in order.
     ///
     /// # Errors
     /// What is wrong with it; opening fails with this.
@@ -56,7 +56,7 @@ pub trait Replay {
 
 /// For who wants only the log: every frame is checked, and nothing is done with it.
 impl Replay for () {
-    fn sealed_end(&mut self, _: &Header) -> Option<u64> {
+    fn sealed_end(&mut self, _: &Header) -> Option<SealedEnd> {
         None
     }
 
@@ -301,7 +301,7 @@ fn recover_sealed(
     if let Some(end) = replay.sealed_end(&segment.header)
         && is_sealed_at(segment, end, next)?
     {
-        segment.publish(end);
+        segment.publish(end.offset);
         return replay.sealed(&segment.header).map_err(|reason| corrupt(segment, 0, &reason));
     }
     let bytes = read_whole(segment)?;
@@ -312,9 +312,9 @@ fn recover_sealed(
     Ok(())
 }
 
-/// Whether a seal that the next segment continues ends at `end`.
-fn is_sealed_at(segment: &Segment, end: u64, next: &Header) -> Result<bool, OpenError> {
-    let Some(offset) = end.checked_sub(HEAD_LEN) else { return Ok(false) };
+/// Whether this seal ends there, and the next segment continues it.
+fn is_sealed_at(segment: &Segment, end: SealedEnd, next: &Header) -> Result<bool, OpenError> {
+    let Some(offset) = end.offset.checked_sub(HEAD_LEN) else { return Ok(false) };
     let mut bytes = vec![0; to_usize(HEAD_LEN)];
     let read = segment.file().and_then(|file| storage::read_up_to(&*file, offset, &mut bytes));
     let count = read.map_err(io_error("read", segment.path.clone()))?;
@@ -322,6 +322,7 @@ fn is_sealed_at(segment: &Segment, end: u64, next: &Header) -> Result<bool, Open
     Ok(head.is_ok_and(|head| {
         head.kind == FrameKind::Seal
             && head.checksum == next.chain
+            && (head.checksum == end.seal || planted(Bug::ImageOfAnotherLife))
             && head.first_record == next.first_record
     }))
 }

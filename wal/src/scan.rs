@@ -47,6 +47,15 @@ pub(crate) enum End {
     Newer,
 }
 
+/// How the frames of a sealed segment end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealedEnd {
+    /// Behind its seal, in bytes.
+    pub offset: u64,
+    /// The checksum of the seal's head. Through the chain it depends on every frame before.
+    pub seal: u32,
+}
+
 /// What the end of the frames means in the last segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {

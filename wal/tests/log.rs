@@ -12,7 +12,7 @@ use std::{sync::Arc, thread};
 use annals_wal::{
     Access, Address, Corruption, Directory, Disk, FrameKind, FrameView, Header, Log, LogOptions,
     Memory, NewFrame, NotPushed, OpenError, Pattern, PushError, Pushed, ReadMode, Replay,
-    SyncPolicy, Threads, body_checksum,
+    SealedEnd, SyncPolicy, Threads, body_checksum,
 };
 
 /// What was replayed: first record and body of each commit.
@@ -20,7 +20,7 @@ use annals_wal::{
 struct Seen(Vec<(u64, Vec<u8>)>);
 
 impl Replay for Seen {
-    fn sealed_end(&mut self, _: &Header) -> Option<u64> {
+    fn sealed_end(&mut self, _: &Header) -> Option<SealedEnd> {
         None
     }
     fn sealed(&mut self, _: &Header) -> Result<(), String> {
