@@ -97,6 +97,7 @@ fn of_a_first_life() {
         sync_data 1.prepared
         rename 1.prepared 4.seg
         sync
+        read_at 1.seg.prepared 4496 48 48
         remove 1.idx.tmp error NotFound
         create 1.idx.tmp
         write_at 1.idx.tmp 0 242 242
@@ -187,6 +188,7 @@ fn of_an_opening_after_a_power_cut() {
         rename 4.seg.moved 4.seg
         sync
         remove 2.prepared
+        read_at 1.seg 4496 48 48
         remove 1.idx.tmp error NotFound
         create 1.idx.tmp
         write_at 1.idx.tmp 0 242 242
