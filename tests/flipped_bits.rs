@@ -63,12 +63,16 @@ fn flip(memory: &Memory, name: &str, byte: usize, bit: usize) {
     assert_eq!(file.write_at(offset, &[bytes[0] ^ 1 << bit]).unwrap(), 1);
 }
 
-/// Where the frames of a sealed segment end, without the seal.
-fn frames_end(memory: &Memory, name: &str) -> usize {
+fn content_of(memory: &Memory, name: &str) -> Vec<u8> {
     let file = memory.open(name, Access::Read).unwrap();
     let mut bytes = vec![0; usize::try_from(file.size().unwrap()).unwrap()];
     assert_eq!(file.read_at(0, &mut bytes).unwrap(), bytes.len());
-    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    bytes
+}
+
+/// Where the frames of a sealed segment end, without the seal.
+fn frames_end(memory: &Memory, name: &str) -> usize {
+    let used = content_of(memory, name).iter().rposition(|byte| *byte != 0).unwrap() + 1;
     used.next_multiple_of(8) - SEAL_LEN
 }
 
@@ -253,4 +257,78 @@ fn what_was_checked_is_not_checked_again_and_the_checker_sees_wrong_events() {
         }
         flip(&memory, &segment, byte, 3);
     }
+}
+
+/// Reads a stream and says which file is blamed, and for which position.
+fn blamed(store: &Annals, name: &str) -> Option<(String, Position)> {
+    let error = store.read_stream(&stream(name), StreamQuery::forward()).find_map(Result::err)?;
+    match error {
+        ReadError::WrongImage { file, position } => Some((file, position)),
+        ReadError::Corrupt(corruption) => {
+            Some((corruption.file, Position::new(corruption.first_record)))
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// G8 (derived): a place that leads astray is the image's fault, whatever of it is damaged; a frame that
+/// is damaged where the place leads is the segment's.
+#[test]
+fn who_is_to_blame_is_named() {
+    let (memory, _, segment) = log();
+    let image = segment.replace("seg", "idx");
+    let content = content_of(&memory, &image);
+    let number = |at: usize| {
+        usize::try_from(u32::from_le_bytes(content[at..at + 4].try_into().unwrap())).unwrap()
+    };
+    // The places of the first stream stand behind the rows, the names and the ids.
+    let places = 96 + number(56) * 40 + number(60) + number(68) * 20;
+    // Somewhere in the middle, and of a batch.
+    for place in [places + 2 * 8, places + 3 * 8, places + 4 * 8] {
+        let frame = number(place + 4) * 8;
+        let [position, offset] = [place, place + 4];
+        let damages = [
+            ("its frame's place", &image, vec![(offset, 0)]),
+            ("its frame's place, far away", &image, vec![(offset + 3, 7)]),
+            ("its position, a little", &image, vec![(position, 0)]),
+            ("its position, far away", &image, vec![(position + 3, 6)]),
+            ("both", &image, vec![(position + 3, 6), (offset, 0)]),
+            ("its frame", &segment, vec![(frame + 60, 0)]),
+        ];
+        for (what, damaged, bits) in damages {
+            let flip_all = || {
+                for (byte, bit) in &bits {
+                    flip(&memory, damaged, *byte, *bit);
+                }
+            };
+            let store = open(&memory, ReadMode::Map);
+            assert_eq!(blamed(&store, STREAMS[0]), None);
+            flip_all();
+            let (file, _) = blamed(&store, STREAMS[0]).unwrap();
+            assert!(file.ends_with(damaged.as_str()), "{what}: {file} is to blame");
+            drop(store);
+            flip_all();
+        }
+    }
+}
+
+/// The last event that there is stands in a segment that has ended, since what followed was lost: damage
+/// to its frame is still the segment's fault, not the image's.
+#[test]
+fn the_last_event_of_all_is_not_the_image_s_fault() {
+    let (memory, events, _) = log();
+    let last = memory.names().unwrap().into_iter().filter(|name| name.contains("seg")).max();
+    let last = last.unwrap();
+    let file = memory.open(&last, Access::Write).unwrap();
+    let len = usize::try_from(file.size().unwrap()).unwrap() - FRAMES_START;
+    file.write_at(4096, &vec![0; len]).unwrap();
+    let store = open(&memory, ReadMode::Map);
+    let newest = &events[usize::try_from(store.position().get()).unwrap() - 1];
+    assert!(newest.position < events.last().unwrap().position);
+    let before = memory.names().unwrap().into_iter().filter(|name| name.contains("seg"));
+    let before = before.filter(|name| *name < last).max().unwrap();
+    flip(&memory, &before, frames_end(&memory, &before) - 8, 0);
+    let (file, position) = blamed(&store, newest.stream.as_str()).unwrap();
+    assert!(file.ends_with(&before), "{file} is to blame");
+    assert!(position <= newest.position);
 }
