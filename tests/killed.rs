@@ -10,6 +10,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     unsafe_code,
     missing_docs,
     reason = "a test"
@@ -18,9 +19,10 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     env, fs,
-    io::{BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Write},
+    os::unix::process::ExitStatusExt,
     path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     ptr,
     sync::atomic::{AtomicU64, Ordering},
     thread,
@@ -77,7 +79,7 @@ fn child() {
 
 /// Tells the parent, in one write, which a pipe keeps whole.
 fn tell(who: u64, number: u64) {
-    std::io::stderr().write_all(format!("\n#{who} {number}\n").as_bytes()).unwrap();
+    io::stderr().write_all(format!("\n#{who} {number}\n").as_bytes()).unwrap();
 }
 
 fn own(appender: u64) -> StreamId {
@@ -131,10 +133,11 @@ fn append_until_memory_ends(directory: &Path) {
     }
 }
 
-/// Opens the store as often as it can, and while it has it, a file that must not be there.
+/// Opens the store as often as it can, and while it has it, a file that must not be there. Tells
+/// when it is refused for the first time, and of the refusals between its openings at the end.
 fn open_again_and_again(directory: &Path) {
     let (log, witness) = (directory.join("log"), directory.join("witness"));
-    let (mut opened, mut refused) = (0, 0);
+    let (mut opened, mut refused, mut has_told) = (0, 0, false);
     while opened < OPENINGS {
         match small().open(&log) {
             Ok(store) => {
@@ -143,7 +146,11 @@ fn open_again_and_again(directory: &Path) {
                 store.close().unwrap();
                 opened += 1;
             }
-            Err(OpenError::Locked { .. }) => refused += 1,
+            Err(OpenError::Locked { .. }) if !has_told => {
+                tell(0, 1);
+                has_told = true;
+            }
+            Err(OpenError::Locked { .. }) => refused += u64::from(opened > 0),
             Err(other) => unreachable!("{other}"),
         }
     }
@@ -196,23 +203,39 @@ fn start(role: &str, directory: &Path, more: &[(&str, &str)]) -> Child {
 /// told of itself.
 type Heard = [u64; 3];
 
-/// Listens until the child has told so many words, then has it ended, and listens to the end.
-fn listen(mut child: Child, words: u64, end: impl FnOnce(&mut Child)) -> (Heard, ExitStatus) {
-    let pipe = BufReader::new(child.stderr.take().unwrap());
-    let (mut heard, mut told, mut end) = (Heard::default(), 0, Some(end));
-    for line in pipe.lines() {
-        // A process that ends by itself says why in other words.
+/// What a child told, word by word. A process that ends by itself says why in other words.
+fn words(child: &mut Child) -> impl Iterator<Item = (u64, u64)> + use<> {
+    let lines = BufReader::<ChildStderr>::new(child.stderr.take().unwrap()).lines();
+    lines.filter_map(|line| {
         let line = line.unwrap();
         let Some((who, number)) = line.strip_prefix('#').and_then(|l| l.split_once(' ')) else {
-            continue;
+            println!("{line}");
+            return None;
         };
-        heard[who.parse::<usize>().unwrap()] = number.parse().unwrap();
+        Some((who.parse().unwrap(), number.parse().unwrap()))
+    })
+}
+
+/// How a child lived.
+#[derive(Debug)]
+struct Life {
+    heard: Heard,
+    /// How many words it told.
+    told: u64,
+    status: ExitStatus,
+}
+
+/// Listens until the child has told so many words, then has it ended, and listens to the end.
+fn listen(mut child: Child, enough: u64, end: impl FnOnce(&mut Child)) -> Life {
+    let (mut heard, mut told, mut end) = (Heard::default(), 0, Some(end));
+    for (who, number) in words(&mut child) {
+        heard[usize::try_from(who).unwrap()] = number;
         told += 1;
-        if let Some(end) = end.take_if(|_| told >= words) {
+        if let Some(end) = end.take_if(|_| told >= enough) {
             end(&mut child);
         }
     }
-    (heard, child.wait().unwrap())
+    Life { heard, told, status: child.wait().unwrap() }
 }
 
 /// Opens what is left, and holds it to what was heard. Says how many commits there are.
@@ -246,6 +269,10 @@ const KILLS: u64 = 700;
 /// Kills in a row that one log lives through.
 const LIVES: u64 = 35;
 
+/// signal(7)
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
+
 /// G1 (acknowledged is durable): a process that is killed while it opens a store or appends to it,
 /// after any number of acknowledgements, has lost nothing that it told of, under any policy.
 #[test]
@@ -254,7 +281,7 @@ fn a_killed_process_loses_nothing() {
         .iter()
         .flat_map(|(policy, _)| (0..KILLS / LIVES).map(move |log| (*policy, log)))
         .collect();
-    let (next, commits) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (next, kills, commits) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let work = || {
         while let Some((policy, log)) =
             jobs.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap())
@@ -265,15 +292,26 @@ fn a_killed_process_loses_nothing() {
                 // Often while it opens, sometimes after many.
                 let words = 1 + (life * life + log) % 40;
                 let child = start("append", directory.path(), &[(POLICY, policy)]);
-                let (heard, _) = listen(child, words, |child| child.kill().unwrap());
+                let Life { heard, told, status } =
+                    listen(child, words, |child| child.kill().unwrap());
                 let at = format!("{policy}, log {log}, life {life}, killed after {words} words");
+                assert_eq!(status.signal(), Some(SIGKILL), "it was not killed: {status}: {at}");
+                assert!(told >= words, "it told only {told} words: {at}");
+                let before = there;
                 there = holds(directory.path(), &heard, &at);
+                // But for the first, each word is of one more commit.
+                assert!(there >= before + told - 1, "{told} words, {before} to {there}: {at}");
+                kills.fetch_add(1, Ordering::Relaxed);
             }
             commits.fetch_add(there, Ordering::Relaxed);
         }
     };
     thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(work))));
-    println!("{} kills, {} commits", 3 * KILLS, commits.into_inner());
+    let (kills, commits) = (kills.into_inner(), commits.into_inner());
+    println!("{kills} kills, {commits} commits");
+    assert_eq!(kills, 3 * KILLS);
+    // What the processes were waited for makes 17 each.
+    assert!(commits >= 17 * kills, "{commits} commits");
 }
 
 /// G1 (acknowledged is durable): a process that has no memory left, at whichever allocation,
@@ -291,9 +329,18 @@ fn a_process_that_runs_out_of_memory_loses_nothing() {
             let number = allocation.to_string();
             let more = [(POLICY, *policy), (ALLOCATIONS, number.as_str())];
             let child = start("allocate", directory.path(), &more);
-            let (heard, status) = listen(child, u64::MAX, |_| {});
-            holds(directory.path(), &heard, &format!("{policy}, allocation {allocation}"));
-            aborted += u64::from(!status.success());
+            let Life { heard, told, status } = listen(child, u64::MAX, |_| {});
+            let at = format!("{policy}, allocation {allocation}");
+            holds(directory.path(), &heard, &at);
+            if status.success() {
+                let everything = 1 + 6 * APPENDERS + heard[0];
+                assert_eq!(told, everything, "{heard:?}: {at}");
+            } else {
+                // Most allocations abort; a thread that cannot be started is an error, and a panic.
+                let is_meant = status.signal() == Some(SIGABRT) || status.code() == Some(101);
+                assert!(is_meant, "{status}: {at}");
+                aborted += 1;
+            }
             if heard[0] > 0 {
                 assert!(status.success());
                 break;
@@ -308,15 +355,26 @@ fn a_process_that_runs_out_of_memory_loses_nothing() {
 const OPENINGS: u64 = 5_000;
 
 /// G15 (one writer): of two processes that open the same log again and again, one has it at a
-/// time.
+/// time. Both begin while a third has it, so that none is done before the other is there.
 #[test]
 fn of_two_processes_that_race_for_the_lock_one_has_it() {
     let directory = directory();
-    let children = [0, 1].map(|_| start("open", directory.path(), &[]));
-    for child in children {
-        let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
-        println!("openings and refusals: {}", said.trim());
+    let store = small().open(directory.path().join("log")).unwrap();
+    let mut children = [0, 1].map(|_| start("open", directory.path(), &[]));
+    let mut told = children.each_mut().map(words);
+    for told in &mut told {
+        assert_eq!(told.next(), Some((0, 1)), "it was not refused while the log was open");
     }
+    store.close().unwrap();
+    let mut refusals = 0;
+    for (mut child, told) in children.into_iter().zip(told) {
+        let told: Vec<_> = told.collect();
+        let status = child.wait().unwrap();
+        assert!(status.success(), "{status}");
+        let [(opened, refused)] = told[..] else { panic!("{told:?}") };
+        println!("{opened} openings and {refused} refusals between them");
+        assert_eq!(opened, OPENINGS);
+        refusals += refused;
+    }
+    assert!(refusals > 0, "they never met");
 }
