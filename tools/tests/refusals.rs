@@ -10,7 +10,12 @@
 
 mod common;
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
+    path::Path,
+    process::Command,
+};
 
 use common::{closed_store, dump, segment_files, verify};
 
@@ -72,20 +77,50 @@ fn wrong_arguments_are_refused() {
     assert!(String::from_utf8(help.stdout).unwrap().contains("Exit codes"));
 }
 
+fn mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// `log-dump`, run by somebody whom permissions bind: root becomes nobody, and gets a copy of the
+/// program where everybody can run it.
+fn dump_as_another(programs: &Path) -> Command {
+    mode(programs, 0o755);
+    let program = programs.join("log-dump");
+    fs::copy(env!("CARGO_BIN_EXE_log-dump"), &program).unwrap();
+    mode(&program, 0o755);
+    let mut command = Command::new(program);
+    if Command::new("id").arg("-u").output().unwrap().stdout == b"0\n" {
+        command.uid(65534).gid(65534);
+    }
+    command
+}
+
 #[test]
 fn what_may_not_be_read_is_refused() {
-    let dir = tempfile::tempdir().unwrap();
+    let (dir, programs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     closed_store(dir.path());
-    let file = &segment_files(dir.path())[1];
-    fs::set_permissions(file, fs::Permissions::from_mode(0o0)).unwrap();
-    if fs::File::open(file).is_ok() {
-        // The superuser may read everything: nothing can be shown here.
-        return;
+    mode(dir.path(), 0o755);
+    let files: Vec<_> =
+        fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().path()).collect();
+    for file in &files {
+        mode(file, 0o444);
     }
-    let output = dump(&["verify"], dir.path());
+    let mut verify = dump_as_another(programs.path());
+    verify.arg("verify").arg(dir.path());
+    assert_eq!(verify.output().unwrap().status.code(), Some(0), "it may be read");
+    let file = &segment_files(dir.path())[1];
+    mode(file, 0o0);
+    let output = verify.output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains(file.to_str().unwrap()), "{told}");
     assert!(told.contains("run log-dump as a user who may read the store's files"), "{told}");
+    mode(file, 0o444);
+    let mut repair = dump_as_another(programs.path());
+    let output = repair.args(["repair", "--write"]).arg(dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("run log-dump as the user who owns the store"), "{told}");
 }
 
 #[test]
