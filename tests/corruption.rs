@@ -47,14 +47,23 @@ use plain::Plain;
 enum Expected {
     /// Opening refuses, with this offset and position.
     Refused(usize, u64),
-    /// Reading fails at this offset; what lies before is shown.
-    Unreadable(usize),
+    /// Reading fails at this offset, with this position; what lies before is shown.
+    Unreadable(usize, u64),
     /// The log ends before this position: it was never proven.
     Cut(u64),
     /// Nothing is missing.
     Same,
     /// An image: it is made anew, or an error when it is used.
     Image,
+}
+
+/// The position that reading names where a byte of a frame is damaged: the frame's, unless it is the
+/// head, which says what that is: then the first that its segment has.
+fn unreadable_from(base: &Base, name: &str, frame: &Frame, byte: usize) -> u64 {
+    let (bytes, start) = (&base.files[name], frame.bytes.start);
+    let stamps = usize::from(u16::from_le_bytes([bytes[start + 14], bytes[start + 15]]));
+    let is_head = byte < start + 48 + 8 * stamps;
+    if is_head { name[..20].parse().unwrap() } else { frame.first }
 }
 
 /// What a flipped bit in a byte of a file must lead to, by what stood there.
@@ -73,7 +82,7 @@ fn expected(base: &Base, name: &str, byte: usize) -> Expected {
     let is_seal = frame.kind == naive::FrameKind::Seal;
     let proof = |later: &Frame| later.durable > u64::try_from(place).unwrap();
     if !is_last && has_image && !is_seal {
-        Expected::Unreadable(place)
+        Expected::Unreadable(place, unreadable_from(base, name, frame, byte))
     } else if !is_last || frames.iter().any(proof) {
         Expected::Refused(place, frame.first)
     } else {
@@ -136,13 +145,14 @@ fn check_flip(base: &Base, files: &Files, name: &str, expected: Expected, at: &s
             assert!(file.ends_with(name), "{found}: {at}");
             assert_eq!((*at_byte, *first_record), (u64::try_from(offset).unwrap(), first), "{at}");
         }
-        (Ok(store), Expected::Unreadable(offset)) => {
+        (Ok(store), Expected::Unreadable(offset, first)) => {
             let (count, errors) = read_all(&store, events, at);
             assert!(count < events.len() && !errors.is_empty(), "not noticed: {at}");
             for error in errors {
                 let ReadError::Corrupt(found) = &error else { panic!("{error}: {at}") };
-                let is_here = found.offset == u64::try_from(offset).unwrap();
-                assert!(found.file.ends_with(name) && is_here, "{error}: {at}");
+                let place = (found.offset, found.first_record);
+                assert!(found.file.ends_with(name), "{error}: {at}");
+                assert_eq!(place, (u64::try_from(offset).unwrap(), first), "{error}: {at}");
             }
         }
         (Ok(store), Expected::Cut(next)) => {
@@ -218,7 +228,7 @@ fn every_flipped_bit_of_a_small_store_is_noticed() {
         for (name, byte) in &bytes {
             let kind = match expected(&base, name, *byte) {
                 Expected::Refused(..) => "refused",
-                Expected::Unreadable(_) => "unreadable",
+                Expected::Unreadable(..) => "unreadable",
                 Expected::Cut(_) => "cut off, not proven",
                 Expected::Same => "where nothing is",
                 Expected::Image => "in images",
@@ -395,6 +405,25 @@ const LARGER: [Shape; 6] = [
     shape("one segment, killed", 17, 8, 200),
 ];
 
+/// Each kind of damage was done about as often, and mattered at times; and whatever damage may come
+/// to, it came to.
+fn held_to_its_fates(counts: &[[usize; FATES.len()]; DAMAGES.len()], damages: usize) {
+    for (what, counts) in DAMAGES.iter().zip(counts) {
+        let done = counts.iter().sum::<usize>();
+        assert!(done > damages / DAMAGES.len() / 2, "{what}: {done}");
+        let noticed: usize = FATES
+            .iter()
+            .zip(counts)
+            .filter(|(fate, _)| matches!(fate, Fate::Refused | Fate::Unreadable))
+            .map(|(_, count)| count)
+            .sum();
+        assert!(noticed > done / 100, "{what}: {noticed} of {done} were noticed");
+    }
+    for (index, fate) in FATES.iter().enumerate() {
+        assert!(counts.iter().any(|counts| counts[index] > 0), "nothing came to {fate:?}");
+    }
+}
+
 /// G7 (corruption is found): random damages, a million of them if thorough: none shows a wrong
 /// event, and none cuts off what something that is left proves to have been durable.
 #[test]
@@ -429,13 +458,14 @@ fn random_damage_is_noticed_or_harmless() {
     );
     let mut total = 0;
     println!("{:24} {FATES:?}", "");
+    let counts = counts.map(|counts| counts.map(AtomicUsize::into_inner));
     for (what, counts) in DAMAGES.iter().zip(&counts) {
-        let counts = counts.each_ref().map(|count| count.load(Ordering::Relaxed));
         println!("{what:24} {counts:?}");
         total += counts.iter().sum::<usize>();
     }
     println!("{total} random damages; verified as well: {verified:?}");
     assert_eq!(total, damages);
+    held_to_its_fates(&counts, damages);
 }
 
 /// What `verify` says is wrong, by file: the offset, and the first position that is affected.
@@ -550,8 +580,12 @@ fn read_meanwhile(
                         let frame = base.segments.get(name).and_then(|frames| {
                             frames.iter().find(|frame| frame.bytes.contains(&(bit / 8)))
                         });
-                        let place = frame.map(|frame| u64::try_from(frame.bytes.start).unwrap());
-                        found.file.ends_with(name) && place == Some(found.offset)
+                        let place = frame.map(|frame| {
+                            let first = unreadable_from(base, name, frame, bit / 8);
+                            (u64::try_from(frame.bytes.start).unwrap(), first)
+                        });
+                        found.file.ends_with(name)
+                            && place == Some((found.offset, found.first_record))
                     }
                     ReadError::WrongImage { .. } | ReadError::Unindexed { .. } => is_image(name),
                     _ => false,

@@ -37,6 +37,8 @@ struct Scene {
     variants: u64,
     /// Whether the disk has no room, so that appends may be refused although nothing fails.
     is_full: bool,
+    /// How many faults strike at least, if it is done thoroughly.
+    faults_min: u64,
     acts: &'static [Act],
 }
 
@@ -58,6 +60,7 @@ const SCENES: &[Scene] = &[
         before: nothing,
         variants: 1,
         is_full: false,
+        faults_min: 340,
         acts: &[Append(&[30]), Append(&[40, 50])],
     },
     Scene {
@@ -65,6 +68,7 @@ const SCENES: &[Scene] = &[
         before: a_log,
         variants: 1,
         is_full: false,
+        faults_min: 1_300,
         acts: &[Append(&[2200]), Append(&[700]), Append(&[2200]), Append(&[9000]), Append(&[20])],
     },
     Scene {
@@ -72,6 +76,7 @@ const SCENES: &[Scene] = &[
         before: a_log,
         variants: 1,
         is_full: false,
+        faults_min: 1_150,
         acts: &[Append(&[1800, 900, 1800, 900]), Append(&[20])],
     },
     Scene {
@@ -79,6 +84,7 @@ const SCENES: &[Scene] = &[
         before: a_log,
         variants: 1,
         is_full: false,
+        faults_min: 2_000,
         acts: &[Append(&[30]), Reopen, Append(&[2500]), Reopen, Reopen, Append(&[20])],
     },
     Scene {
@@ -86,6 +92,7 @@ const SCENES: &[Scene] = &[
         before: segments,
         variants: 1,
         is_full: false,
+        faults_min: 1_600,
         acts: &[Read, Append(&[20]), Read],
     },
     Scene {
@@ -93,6 +100,7 @@ const SCENES: &[Scene] = &[
         before: torn,
         variants: 24,
         is_full: false,
+        faults_min: 12_500,
         acts: &[Append(&[600]), Append(&[2200])],
     },
     Scene {
@@ -100,6 +108,7 @@ const SCENES: &[Scene] = &[
         before: segments_without_images,
         variants: 2,
         is_full: false,
+        faults_min: 3_350,
         acts: &[Append(&[600]), Read],
     },
     Scene {
@@ -107,6 +116,7 @@ const SCENES: &[Scene] = &[
         before: torn_twice,
         variants: 36,
         is_full: false,
+        faults_min: 19_800,
         acts: &[Append(&[600]), Append(&[2200])],
     },
     Scene {
@@ -114,6 +124,7 @@ const SCENES: &[Scene] = &[
         before: full,
         variants: 8,
         is_full: true,
+        faults_min: 5_600,
         acts: &[Append(&[20]), Read],
     },
 ];
@@ -436,7 +447,10 @@ fn sweep(name: &str) {
             cases.fetch_add(1, Ordering::Relaxed);
         }
     });
-    println!("{name}: {} faults", cases.into_inner());
+    let cases = cases.into_inner();
+    println!("{name}: {cases} faults");
+    let due = if is_thorough() { scene.faults_min } else { scene.faults_min / 8 };
+    assert!(cases >= due, "{name}: {cases} faults of at least {due}");
 }
 
 /// G4 (failure poisons): while a log begins.

@@ -224,6 +224,7 @@ fn every_call_can_fail_with_every_error() {
         }
     }
     println!("{count} blows");
+    assert!(count >= 3_000, "{count} blows");
 }
 
 /// G3 (recovery is repeatable): whichever call of a recovery fails, the next attempt in the same
@@ -248,6 +249,7 @@ fn every_call_of_a_recovery_can_fail() {
         }
     }
     println!("{count} failed recoveries");
+    assert!(count >= 2_200, "{count} failed recoveries");
 }
 
 /// G4 (failure poisons): a sync fails once, and the next one would succeed without having written
@@ -303,6 +305,7 @@ fn a_conflict_waits_for_what_it_conflicted_with() {
 /// the failure, and nobody waits for ever.
 #[test]
 fn everyone_who_waits_hears_of_the_failure() {
+    let (mut opened, mut poisoned) = (0, 0);
     for call in 10..60 {
         let disk = SimDisk::new();
         disk.fail_at(call, Fault::EIO, Times::Once);
@@ -310,7 +313,11 @@ fn everyone_who_waits_hears_of_the_failure() {
             .threads(Threads::Background)
             .environment(Arc::new(SimEnvironment::new(call)))
             .segment_bytes(64 << 10);
-        let Ok(store) = options.open_on(Arc::new(disk.clone())) else { continue };
+        let Ok(store) = options.open_on(Arc::new(disk.clone())) else {
+            assert_eq!(disk.faults_struck(), 1, "not opened, and nothing failed: {call}");
+            continue;
+        };
+        opened += 1;
         let acknowledged = thread::scope(|scope| {
             let threads: Vec<_> = (0..8_u64)
                 .map(|number| {
@@ -321,10 +328,16 @@ fn everyone_who_waits_hears_of_the_failure() {
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>()
         });
         assert_eq!(store.position().get(), acknowledged);
+        // A hundred rounds write and sync more than sixty times, whoever shares a group.
+        assert_eq!(disk.faults_struck(), 1, "nothing failed: {call}");
+        poisoned += u64::from(store.stats().poisoned.is_some());
         drop(store);
         let after = open(&disk.crash(CrashPlan::durable_only()), 1).unwrap();
         assert!(after.position().get() >= acknowledged);
     }
+    println!("{opened} opened, {poisoned} of them poisoned");
+    // What fails besides is a segment in the making.
+    assert!(opened >= 40 && poisoned >= 30, "{opened} opened, {poisoned} of them poisoned");
 }
 
 /// Appends until that fails; says how many were acknowledged.
