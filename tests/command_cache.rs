@@ -237,7 +237,7 @@ fn nobody_sees_a_state_that_never_was() {
     assert!(stats.hits > 0 && stats.misses > 0, "{stats:?}");
 }
 
-/// The checker above finds a store that reads stream by stream.
+/// G20: the checker above finds a store that reads stream by stream.
 #[test]
 fn a_store_that_reads_stream_by_stream_is_found() {
     let annals = Annals::in_memory().unwrap();

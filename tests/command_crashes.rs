@@ -493,7 +493,7 @@ fn commands_survive_power_cuts() {
     assert!(acknowledged > 5_000 && refused > 500 && conflicts > 500 && repeats > 100, "{all:?}");
 }
 
-/// The audit finds stores that answer early, look at no expectations, or forget ids.
+/// G13: the audit finds stores that answer early, look at no expectations, or forget ids.
 #[test]
 fn stores_that_do_not_keep_their_word_are_found() {
     for bug in [Bug::AnswersEarly, Bug::ExpectsNothing, Bug::ForgetsIds] {

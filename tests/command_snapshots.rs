@@ -300,7 +300,7 @@ fn a_snapshot_of_events_that_are_not_there_is_not_used() {
     }
 }
 
-/// The disk forgets what was saved last, in part or wholly, and the log what nobody was told.
+/// G26: the disk forgets what was saved last, in part or wholly, and the log what nobody was told.
 #[test]
 fn snapshots_and_log_may_forget_what_they_like() {
     let mut unused = 0;

@@ -148,7 +148,7 @@ fn commands_of_one_process_do_not_conflict() {
     }
 }
 
-/// The same when each stream brings others along that are found only while the command runs.
+/// G21: the same when each stream brings others along that are found only while the command runs.
 /// Streams form a ring, so that everybody wants what somebody else has.
 #[test]
 fn discovered_streams_make_no_deadlock_and_no_conflict() {

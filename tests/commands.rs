@@ -231,6 +231,7 @@ fn a_rejection_makes_what_it_was_decided_on_durable() {
     }
 }
 
+/// G13 (nothing is lost or invented): what is discovered in a stream that was discovered is read too.
 #[test]
 fn streams_are_discovered_in_rounds_and_all_are_in_the_check() {
     let (_dir, stores) = stores();

@@ -90,7 +90,8 @@ fn callers_are_strictly_serializable_in_every_schedule() {
     in_many_schedules(|seed| call_all(&SimDisk::new(), seed));
 }
 
-/// G4, G10 (failure poisons): the disk dies at some call: everyone hears of it, nobody waits for ever.
+/// G4, G10, G21 (failure poisons, without deadlock): the disk dies at some call: everyone hears of it,
+/// nobody waits for ever.
 #[test]
 fn nobody_waits_for_a_dead_disk_in_any_schedule() {
     in_many_schedules(|seed| {

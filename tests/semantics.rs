@@ -748,6 +748,7 @@ fn many_threads_in_memory_are_serializable() {
     }
 }
 
+/// G10, G14 (serializable; subscriptions deliver everything once, in order): on real files.
 #[test]
 fn many_threads_on_files_are_serializable() {
     for mode in [ReadMode::Map, ReadMode::Pread] {
@@ -895,7 +896,7 @@ fn every_subscriber_hears_of_the_close() {
     }
 }
 
-/// Reads of what is in order and not yet durable: a large commit is read while it waits for the
+/// G12: reads of what is in order and not yet durable: a large commit is read while it waits for the
 /// group before it, is written and is published. A frame was once copied from the log's tail
 /// unfinished, looked for in the copy when it was in its file, and called damaged.
 #[test]

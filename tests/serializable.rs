@@ -205,6 +205,7 @@ fn a_decision_on_what_never_was_is_named() {
     assert_eq!(found(|of, _| of[9].answer = Answer::Decided(9)), Anomaly::SawHalf(9));
 }
 
+/// G10 (serializable): the checker finds answers that fit the log and not the time.
 #[test]
 fn an_order_that_is_not_that_of_time_is_named() {
     assert_eq!(found(|of, _| of[1].began = 75), Anomaly::OutOfTime(1));

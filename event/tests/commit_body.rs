@@ -131,6 +131,7 @@ proptest! {
         drop(decode(&body, &vec![0; streams * 8], events));
     }
 
+    /// G17 (hostile files).
     #[test]
     fn damaged_bytes_do_not_panic_and_a_cut_body_is_refused(
         events in prop::collection::vec(arbitrary_event(), 1..5),

@@ -317,7 +317,7 @@ mod tests {
         assert!(nobody(&turns));
     }
 
-    /// Many threads and tasks over few streams: nobody is at a stream at the same time as another,
+    /// G21: many threads and tasks over few streams: nobody is at a stream at the same time as another,
     /// everybody's turn comes, whatever the order in which streams are named and whoever gives up.
     #[test]
     fn everybody_has_a_turn_alone() {

@@ -203,6 +203,7 @@ fn an_event_comes_back<K: Codec>(codec: K, event: &Shape) {
 }
 
 proptest! {
+    /// G23 (read as written): by every codec, whatever is written.
     #[test]
     fn what_is_written_is_read(value in everything(), shape in shape()) {
         with_each_codec!(comes_back(&value));
@@ -215,6 +216,7 @@ proptest! {
         with_each_codec!(more_and_less_are_refused(&value, at));
     }
 
+    /// G23 (read as written): what no codec wrote does no harm.
     #[test]
     fn any_bytes_are_an_error_or_a_value(bytes in vec(any::<u8>(), 0..200)) {
         with_each_codec!(nothing_panics(&bytes));

@@ -424,6 +424,7 @@ mod tests {
         assert_eq!(end, len);
     }
 
+    /// G19: of images.
     #[test]
     fn the_document_and_the_code_agree() {
         let header = [

@@ -83,6 +83,7 @@ fn agree(files: &Files, what: &str) -> Outcome {
     outcome
 }
 
+/// G18: `verify` finds fault with what opening refuses, and with nothing else.
 #[test]
 fn they_agree_on_every_kind_of_damage() {
     for is_closed in [true, false] {

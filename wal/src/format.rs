@@ -412,6 +412,7 @@ mod tests {
         fields.iter().map(|(name, from, to)| ((*name).to_owned(), *from, *to)).collect()
     }
 
+    /// G19: of headers and heads.
     #[test]
     fn the_document_and_the_code_agree() {
         assert_eq!(rows("## Segment header (64 bytes)"), of_code(SegmentHeader::FIELDS));

@@ -240,7 +240,7 @@ fn events_can_be_generic() {
     round_trip(&Changed::<u8, 1>::Nothing, ("Nothing", 1, "null"));
 }
 
-/// Variants are told apart by the log's event type: their order and serde's names are free.
+/// G23: variants are told apart by the log's event type: their order and serde's names are free.
 #[test]
 fn variants_can_move_and_be_renamed() {
     #[derive(Debug, PartialEq, Serialize, Deserialize, Event)]
