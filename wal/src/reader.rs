@@ -169,8 +169,8 @@ impl Reader {
         }
         let segments = self.shared.segments.read();
         let first = segments.first().map_or(1, |segment| segment.header.segment);
-        let index = to_usize(number.saturating_sub(first));
-        let Some(segment) = segments.get(index) else {
+        let index = number.checked_sub(first).map(to_usize);
+        let Some(segment) = index.and_then(|index| segments.get(index)) else {
             let Segment { header, .. } = &*self.segment;
             let reason = format!("the log has no segment {number}, to which a place leads");
             let corruption = self.segment.corruption(0, header.first_record, &reason);

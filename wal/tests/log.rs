@@ -11,8 +11,8 @@ use std::{sync::Arc, thread};
 
 use annals_wal::{
     Access, Address, Corruption, Directory, Disk, FrameKind, FrameView, Header, Log, LogOptions,
-    Memory, NewFrame, NotPushed, OpenError, Pattern, PushError, Pushed, ReadMode, Replay,
-    SealedEnd, SyncPolicy, Threads, body_checksum,
+    Memory, NewFrame, NotPushed, OpenError, Pattern, PushError, Pushed, ReadError, ReadMode,
+    Replay, SealedEnd, SyncPolicy, Threads, body_checksum,
 };
 
 /// What was replayed: first record and body of each commit.
@@ -399,5 +399,29 @@ fn a_frame_of_another_life_is_refused() {
             assert_eq!(reason, "the frame does not continue the one before it");
         }
         other => panic!("{other}"),
+    }
+}
+
+/// Behind the seal of the last segment the reader looked for the next one, did not find it, and
+/// stayed where it was: who asked for a record that the log does not have waited for ever. And a
+/// place before the first segment led into that one.
+#[test]
+fn a_place_that_the_log_does_not_have_is_an_error() {
+    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+    let (log, _) = open(&memory, options());
+    // Head and stamp, and room for a seal only: a close does not fit.
+    let filling = (8 << 10) - 4096 - 48 - 56;
+    push(&log, &vec![1; filling]).ticket.wait().unwrap();
+    log.close().unwrap();
+    for pattern in [Pattern::Probe, Pattern::Forward, Pattern::Backward] {
+        let mut reader = log.reader(pattern);
+        assert_eq!(reader.seek(1).unwrap(), Address { segment: 1, offset: 4096 });
+        for beyond in [2, 3, u64::MAX] {
+            assert!(matches!(reader.seek(beyond), Err(ReadError::Corrupt(_))), "{beyond}");
+        }
+        for segment in [0, 2, u64::MAX] {
+            assert!(reader.frame(Address { segment, offset: 4096 }).is_err(), "{segment}");
+        }
+        assert!(reader.frame(Address { segment: 1, offset: 4096 }).is_ok());
     }
 }
