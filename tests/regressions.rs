@@ -286,6 +286,41 @@ fn an_image_of_another_life_of_its_segment_is_not_used() {
     assert!(matches!(refused, Err(AppendError::Conflict(_))), "{refused:?}");
 }
 
+/// An image of a full segment was left beside the same segment as it was before, restored from an
+/// older copy, until the segment was full again: that the seal is another was all that told it from
+/// the right one. Proves G8.
+#[test]
+fn an_image_beside_the_last_segment_is_removed() {
+    let (dir, older) = (tempdir(), tempdir());
+    let annals = small(dir.path());
+    annals.append(&append("a", 100)).wait().unwrap();
+    annals.close().unwrap();
+    copy_files(dir.path(), older.path(), "seg");
+    let annals = small(dir.path());
+    append_until_imaged(&annals, "a");
+    annals.close().unwrap();
+    let image = dir.path().join(format!("{:020}.idx", 1));
+    let of_another_life = fs::read(&image).unwrap();
+    // One that belongs there stays, without being written again.
+    small(dir.path()).close().unwrap();
+    assert_eq!(fs::read(&image).unwrap(), of_another_life);
+
+    for entry in fs::read_dir(dir.path()).unwrap().map(Result::unwrap) {
+        fs::remove_file(entry.path()).unwrap();
+    }
+    copy_files(older.path(), dir.path(), "seg");
+    for left in [&of_another_life[..], &of_another_life[..50], b""] {
+        fs::write(&image, left).unwrap();
+        let annals = small(dir.path());
+        assert!(!image.exists(), "it waits to be taken for the right one");
+        annals.close().unwrap();
+    }
+    let annals = small(dir.path());
+    append_until_imaged(&annals, "b");
+    annals.close().unwrap();
+    assert!(fs::read(&image).unwrap() != of_another_life);
+}
+
 /// An id was looked up in a mapped image, of which a bit had flipped since it was opened: another
 /// commit was told as the first result of a command that had perhaps never happened. Proves G8.
 #[test]

@@ -17,22 +17,46 @@ pub(crate) fn name(first: u64) -> String {
     format!("{first:020}.idx")
 }
 
+/// What lies where the image of a segment has its place.
+pub(crate) fn find(directory: &dyn Directory, header: &Header, mode: ReadMode) -> Option<Sidecar> {
+    Sidecar::open(directory, &name(header.first_record), mode).ok()
+}
+
 /// The image of a segment, if there is one that can be used.
 pub(crate) fn load(directory: &dyn Directory, header: &Header, mode: ReadMode) -> Option<Image> {
-    let name = name(header.first_record);
-    let sidecar = Sidecar::open(directory, &name, mode).ok()?;
+    read(directory, header, find(directory, header, mode)?)
+}
+
+/// The image of a segment, if these bytes can be used as such.
+pub(crate) fn read(directory: &dyn Directory, header: &Header, bytes: Sidecar) -> Option<Image> {
     let source = ImageSource {
         log_id: header.log_id,
         segment: header.segment,
         first: Position::new(header.first_record),
     };
-    match Image::open(Box::new(sidecar), source) {
+    match Image::open(Box::new(bytes), source) {
         Ok(image) => Some(image),
         Err(fault) => {
-            let file = directory.display(&name);
+            let file = directory.display(&name(header.first_record));
             tracing::warn!(file, reason = fault.0, "an index image is unusable and made anew");
             None
         }
+    }
+}
+
+/// Removes what lies where the image of the last segment will have its place. An image is made when
+/// another segment follows, so that one is of another life of the log.
+pub(crate) fn remove(directory: &dyn Directory, last: &Header) {
+    let name = name(last.first_record);
+    let file = directory.display(&name);
+    match Sidecar::remove(directory, &name) {
+        Ok(()) => tracing::warn!(
+            file,
+            "removed an index image beside the last segment: the log was restored from an older \
+             copy, or has lost its end"
+        ),
+        // It is not used all the same: the segment will have another seal.
+        Err(error) => tracing::warn!(file, %error, "an index image could not be removed"),
     }
 }
 

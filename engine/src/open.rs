@@ -77,9 +77,13 @@ fn open_log(directory: Arc<dyn Directory>, options: LogOptions) -> Result<Annals
         directory: directory.clone(),
         read_mode,
         image: None,
+        beside: None,
         without_image: Vec::new(),
     };
     let log = Log::open(directory, options.clone(), &mut opening)?;
+    if let Some(last) = opening.beside {
+        images::remove(&**log.directory(), &last);
+    }
     let active = log.active_segment();
     opening.enter(active.segment, active.first_record);
     let without_image = opening.without_image;

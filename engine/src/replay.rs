@@ -16,6 +16,8 @@ pub(crate) struct Opening<'a> {
     pub(crate) read_mode: ReadMode,
     /// The image of the segment that is next, if it has one.
     pub(crate) image: Option<Arc<Image>>,
+    /// The segment that an image was looked for last, if something lies in its place.
+    pub(crate) beside: Option<Header>,
     /// Segments that have no image.
     pub(crate) without_image: Vec<Arc<SegmentPlaces>>,
 }
@@ -31,7 +33,9 @@ impl Opening<'_> {
 
 impl Replay for Opening<'_> {
     fn sealed_end(&mut self, header: &Header) -> Option<SealedEnd> {
-        let image = images::load(&*self.directory, header, self.read_mode);
+        let bytes = images::find(&*self.directory, header, self.read_mode);
+        self.beside = bytes.is_some().then_some(*header);
+        let image = bytes.and_then(|bytes| images::read(&*self.directory, header, bytes));
         self.image = image.filter(|image| self.index.continues(image)).map(Arc::new);
         let image = self.image.as_ref()?;
         Some(SealedEnd { offset: image.segment_end(), seal: image.seal() })

@@ -53,6 +53,14 @@ impl Sidecar {
         file.sync_data()?;
         directory.rename(&temporary, name)
     }
+
+    /// Removes a sidecar. It may be back after a power failure: the directory is not synced.
+    ///
+    /// # Errors
+    /// As the system says, unless there was none.
+    pub fn remove(directory: &dyn Directory, name: &str) -> io::Result<()> {
+        storage::remove_if_there(directory, name)
+    }
 }
 
 impl AsRef<[u8]> for Sidecar {
