@@ -312,7 +312,7 @@ fn who_is_to_blame_is_named() {
     }
 }
 
-/// The last event that there is stands in a segment that has ended, since what followed was lost: damage
+/// G8: the last event that there is stands in a segment that has ended, since what followed was lost: damage
 /// to its frame is still the segment's fault, not the image's.
 #[test]
 fn the_last_event_of_all_is_not_the_image_s_fault() {
