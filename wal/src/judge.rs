@@ -178,3 +178,19 @@ pub(crate) fn judge_last(segment: &Segment, scan: &Scan<'_>, end: End) -> Result
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_fits_a_file_of_its_size_up_to_the_largest() {
+        let fits = |capacity, size| {
+            let header = Header { log_id: 1, segment: 1, first_record: 1, capacity, chain: 0 };
+            check_header(&header, size, String::new(), 1).is_ok()
+        };
+        assert!(fits(SEGMENT_BYTES_MAX, SEGMENT_BYTES_MAX));
+        assert!(!fits(SEGMENT_BYTES_MAX + 8, SEGMENT_BYTES_MAX + 8));
+        assert!(!fits(SEGMENT_BYTES_MAX, SEGMENT_BYTES_MAX - 8));
+    }
+}

@@ -16,7 +16,7 @@ use annals_wal::{
 };
 
 /// What was replayed: first record and body of each commit.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Seen(Vec<(u64, Vec<u8>)>);
 
 impl Replay for Seen {
@@ -423,5 +423,128 @@ fn a_place_that_the_log_does_not_have_is_an_error() {
             assert!(reader.frame(Address { segment, offset: 4096 }).is_err(), "{segment}");
         }
         assert!(reader.frame(Address { segment: 1, offset: 4096 }).is_ok());
+    }
+}
+
+/// A log with a commit in a group of its own, two in one group and as many as asked for in groups of
+/// their own, as it is when its process is killed; and where each commit begins.
+fn killed(later: u64) -> (Memory, Vec<u64>) {
+    let memory = Memory::default();
+    let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+    let (log, _) = open(&directory, options());
+    let first = push(&log, &body(1));
+    let mut offsets = vec![first.address.offset];
+    first.ticket.wait().unwrap();
+    let [second, third] = [2, 3].map(|n| push(&log, &body(n)));
+    offsets.extend([&second, &third].map(|pushed| pushed.address.offset));
+    third.ticket.wait().unwrap();
+    second.ticket.wait().unwrap();
+    for n in 4..4 + later {
+        let pushed = push(&log, &body(n));
+        offsets.push(pushed.address.offset);
+        pushed.ticket.wait().unwrap();
+    }
+    (copied(&memory), offsets)
+}
+
+const FIRST: &str = "00000000000000000001.seg";
+
+fn flip(memory: &Memory, name: &str, byte: u64) {
+    let file = memory.open(name, Access::Write).unwrap();
+    let mut bytes = [0];
+    file.read_at(byte, &mut bytes).unwrap();
+    file.write_at(byte, &[bytes[0] ^ 1]).unwrap();
+}
+
+fn try_open(memory: &Memory) -> Result<(Log, Seen), OpenError> {
+    let mut seen = Seen::default();
+    let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+    Log::open(directory, options(), &mut seen).map(|log| (log, seen))
+}
+
+/// Frames of one group reach the disk in any order: a whole one behind a place that is none proves
+/// nothing of it. One of a later group proves that it was durable, whatever else stands between.
+#[test]
+fn a_later_frame_proves_what_it_saw_durable_and_nothing_else() {
+    // The damaged frame's checksum is wrong; in the last case that of the first proof as well.
+    for (later, is_proof_damaged, readable_again) in
+        [(0, false, None), (1, false, Some(4)), (1, true, None), (2, true, Some(5))]
+    {
+        let (memory, offsets) = killed(later);
+        flip(&memory, FIRST, offsets[1]);
+        if is_proof_damaged {
+            flip(&memory, FIRST, offsets[3]);
+        }
+        match (try_open(&memory), readable_again) {
+            (Ok((log, seen)), None) => {
+                assert_eq!(seen.0, [(1, body(1))], "{later} later");
+                assert_eq!(log.torn_tail().unwrap().offset, offsets[1]);
+            }
+            (Err(OpenError::Corrupt(found)), Some(_)) => {
+                assert_eq!((found.offset, found.first_record), (offsets[1], 2));
+                assert_eq!(found.readable_again, readable_again);
+            }
+            (opened, _) => panic!("{later} later, {is_proof_damaged}: {opened:?}"),
+        }
+    }
+}
+
+/// Changes a segment's header, and puts its checksum right.
+fn change_header(memory: &Memory, name: &str, at: usize, field: &[u8]) {
+    let file = memory.open(name, Access::Write).unwrap();
+    let mut header = [0; 64];
+    file.read_at(0, &mut header).unwrap();
+    header[at..at + field.len()].copy_from_slice(field);
+    let checksum = crc32fast::hash(&header[..60]).to_le_bytes();
+    header[60..].copy_from_slice(&checksum);
+    file.write_at(0, &header).unwrap();
+}
+
+fn reason_of(memory: &Memory) -> (String, u64, String) {
+    match try_open(memory) {
+        Err(OpenError::Corrupt(found)) => (found.file, found.offset, found.reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A header that is right in itself, and not the one that the frames behind it were written for:
+/// nothing of them is taken for what a recovery left over, and cut off.
+#[test]
+fn frames_behind_another_header_are_refused() {
+    let memory = Memory::default();
+    let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+    let (log, _) = open(&directory, options());
+    // Nothing later proves anything.
+    push(&log, &body(1)).ticket.wait().unwrap();
+    let memory = copied(&memory);
+    let file = memory.open(FIRST, Access::Write).unwrap();
+    let len = file.size().unwrap();
+    file.write_at(len, &[0; 4096]).unwrap();
+    change_header(&memory, FIRST, 48, &(len + 4096).to_le_bytes());
+    let (_, offset, reason) = reason_of(&memory);
+    assert_eq!((offset, reason.as_str()), (4096, "the frame does not continue the one before it"));
+}
+
+/// The second segment has a number that is not the next one, or does not continue the first.
+#[test]
+fn a_segment_that_is_not_the_next_one_is_refused() {
+    let memory = Memory::default();
+    let directory: Arc<dyn Directory> = Arc::new(memory.clone());
+    let (log, _) = open(&directory, options());
+    let pushed: Vec<Pushed> = (1..=40).map(|n| push(&log, &body(n))).collect();
+    let second = pushed.iter().find(|pushed| pushed.address.segment == 2).unwrap().first_record;
+    pushed.into_iter().for_each(|pushed| pushed.ticket.wait().unwrap());
+    log.close().unwrap();
+    let name = format!("{second:020}.seg");
+    for (at, field, file, reason) in [
+        (32, 1_u64, &name, "its number is out of order"),
+        (56, 7, &FIRST.to_owned(), "the next segment does not continue it"),
+    ] {
+        let memory = copied(&memory);
+        let field = &field.to_le_bytes()[..if at == 32 { 8 } else { 4 }];
+        change_header(&memory, &name, at, field);
+        let found = reason_of(&memory);
+        assert!(found.0.ends_with(file.as_str()), "{found:?}");
+        assert_eq!(found.2, reason);
     }
 }
