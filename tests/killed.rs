@@ -1,5 +1,5 @@
 //! Processes that end in the middle of anything: killed while they open a store or append to it,
-//! aborted at any allocation, racing for the lock.
+//! aborted at any allocation, out of room for a file, racing for the lock.
 //!
 //! The process that ends is this test program, started again with a directory in its environment.
 //! Before it goes on it tells of each acknowledgement through a pipe, so that the one that is left
@@ -19,8 +19,8 @@
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     env, fs,
-    io::{self, BufRead, BufReader, Write},
-    os::unix::process::ExitStatusExt,
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     ptr,
@@ -30,7 +30,8 @@ use std::{
 };
 
 use annals::{
-    Annals, Append, LogQuery, NewEvent, OpenError, Options, StreamId, StreamQuery, SyncPolicy,
+    Annals, Append, AppendError, LogQuery, NewEvent, OpenError, Options, StreamId, StreamQuery,
+    SyncPolicy,
 };
 use tempfile::TempDir;
 
@@ -73,6 +74,7 @@ fn child() {
         "append" => append_for_ever(directory, u64::MAX),
         "allocate" => append_until_memory_ends(directory),
         "open" => open_again_and_again(directory),
+        "grow" => append_until_files_are_too_large(directory),
         other => unreachable!("{other}"),
     }
 }
@@ -133,6 +135,35 @@ fn append_until_memory_ends(directory: &Path) {
     }
 }
 
+/// Appends more and more at once. Tells when that is refused, and goes on with less.
+fn append_until_files_are_too_large(directory: &Path) {
+    tell(0, 0);
+    let store = small().open(directory).unwrap();
+    let append = |number: u64, len: usize| {
+        let mut payload = [1, number].map(u64::to_le_bytes).concat();
+        payload.resize(len, 7);
+        let event = |stream| NewEvent::new(stream, "Happened", payload.clone()).unwrap();
+        let appended = store.append(&Append::new().events([event(own(1)), event(all())])).wait();
+        if appended.is_ok() {
+            tell(1, number);
+        }
+        appended
+    };
+    let mut number = 0;
+    let refused = loop {
+        number += 1;
+        if let Err(error) = append(number, 500 * usize::try_from(number).unwrap()) {
+            break error;
+        }
+    };
+    assert!(matches!(refused, AppendError::NoRoom(_)), "{refused}");
+    tell(0, 1);
+    for number in number..number + 3 {
+        append(number, 16).unwrap();
+    }
+    store.close().unwrap();
+}
+
 /// Opens the store as often as it can, and while it has it, a file that must not be there. Tells
 /// when it is refused for the first time, and of the refusals between its openings at the end.
 fn open_again_and_again(directory: &Path) {
@@ -187,7 +218,11 @@ unsafe impl GlobalAlloc for Failing {
 // The parent.
 
 fn start(role: &str, directory: &Path, more: &[(&str, &str)]) -> Child {
-    Command::new(env::current_exe().unwrap())
+    start_by(Command::new(env::current_exe().unwrap()), role, directory, more)
+}
+
+fn start_by(mut program: Command, role: &str, directory: &Path, more: &[(&str, &str)]) -> Child {
+    program
         .args(["--exact", "child", "--nocapture"])
         .env(ROLE, role)
         .env(DIRECTORY, directory)
@@ -272,6 +307,7 @@ const LIVES: u64 = 35;
 /// signal(7)
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
+const SIGXFSZ: i32 = 25;
 
 /// G1 (acknowledged is durable): a process that is killed while it opens a store or appends to it,
 /// after any number of acknowledgements, has lost nothing that it told of, under any policy.
@@ -351,6 +387,28 @@ fn a_process_that_runs_out_of_memory_loses_nothing() {
     assert!(aborted > 100);
 }
 
+/// G1, G5 (acknowledged is durable; no room refuses): where the system limits the size of files, it
+/// ends a process that would make a larger one; one that ignores the signal goes on as on a full
+/// disk. Neither loses anything.
+#[test]
+fn a_process_that_makes_too_large_a_file_loses_nothing() {
+    for (ignore, is_ended) in [("", true), ("trap '' XFSZ; ", false)] {
+        let directory = directory();
+        let mut program = Command::new("sh");
+        // Four segments: what does not fit into one gets one of its own.
+        let script = format!("{ignore}ulimit -c 0; ulimit -f 64 && exec \"$0\" \"$@\"");
+        program.args(["-c", &script]).arg(env::current_exe().unwrap());
+        let child = start_by(program, "grow", directory.path(), &[]);
+        let Life { heard, told, status } = listen(child, u64::MAX, |_| {});
+        let at = format!("{ignore:?}: {status}, {heard:?}");
+        assert_eq!(status.signal(), is_ended.then_some(SIGXFSZ), "{at}");
+        assert_eq!(status.success(), !is_ended, "{at}");
+        assert_eq!(heard[0], u64::from(!is_ended), "{at}");
+        assert!(heard[1] > 20 && told == 1 + heard[1] + heard[0], "{told} words: {at}");
+        assert_eq!(holds(directory.path(), &heard, &at), heard[1], "{at}");
+    }
+}
+
 /// How often each of two processes opens the same log.
 const OPENINGS: u64 = 5_000;
 
@@ -377,4 +435,31 @@ fn of_two_processes_that_race_for_the_lock_one_has_it() {
         refusals += refused;
     }
     assert!(refusals > 0, "they never met");
+}
+
+/// G15 (one writer): a process that is being started has the files of the one that starts it until
+/// its program begins. A store that was closed meanwhile can be opened at once: it once stayed
+/// locked, by nobody that anyone could name.
+#[test]
+fn a_process_that_is_being_started_holds_no_lock() {
+    let directory = directory();
+    let store = small().open(directory.path()).unwrap();
+    let (mut is_begun, begun) = io::pipe().unwrap();
+    let (go, is_to_go) = io::pipe().unwrap();
+    let mut command = Command::new("true");
+    let wait = move || {
+        (&begun).write_all(&[1])?;
+        (&go).read_exact(&mut [0])
+    };
+    // SAFETY: it reads and writes pipes, and nothing else.
+    unsafe { command.pre_exec(wait) };
+    thread::scope(|scope| {
+        let started = scope.spawn(move || command.status().unwrap());
+        is_begun.read_exact(&mut [0]).unwrap();
+        store.close().unwrap();
+        let opened = small().open(directory.path());
+        (&is_to_go).write_all(&[1]).unwrap();
+        assert!(started.join().unwrap().success());
+        opened.unwrap_or_else(|error| panic!("{error}")).close().unwrap();
+    });
 }

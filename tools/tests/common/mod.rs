@@ -8,26 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use annals_engine::{Annals, OpenError, Options};
+use annals_engine::{Annals, Options};
 use annals_event::{Append, EventId, NewEvent, StreamId};
 use serde_json::Value;
 
 /// How many events a commit of [`fill`] has.
 pub(crate) const EVENTS: u64 = 3;
 
-/// Opens a store. Tests run processes beside each other: one that is being started holds the
-/// lock files of the process that starts it open until it runs, so a store that was just closed
-/// may still be locked.
 pub(crate) fn open(path: &Path) -> Annals {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        match Options::new().segment_bytes(16 << 10).open(path) {
-            Err(OpenError::Locked { .. }) if Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            opened => return opened.unwrap(),
-        }
-    }
+    Options::new().segment_bytes(16 << 10).open(path).unwrap()
 }
 
 pub(crate) fn event(
