@@ -533,7 +533,9 @@ fn a_segment_that_is_not_the_next_one_is_refused() {
     let (log, _) = open(&directory, options());
     let pushed: Vec<Pushed> = (1..=40).map(|n| push(&log, &body(n))).collect();
     let second = pushed.iter().find(|pushed| pushed.address.segment == 2).unwrap().first_record;
-    pushed.into_iter().for_each(|pushed| pushed.ticket.wait().unwrap());
+    for pushed in pushed {
+        pushed.ticket.wait().unwrap();
+    }
     log.close().unwrap();
     let name = format!("{second:020}.seg");
     for (at, field, file, reason) in [
