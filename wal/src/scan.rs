@@ -298,3 +298,101 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     let (chunks, rest) = bytes.as_chunks::<32>();
     chunks.iter().all(|chunk| *chunk == [0; 32]) && rest.iter().all(|byte| *byte == 0)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::format::{body_checksum, finish};
+
+    const HEADER: Header =
+        Header { log_id: 3, segment: 1, first_record: 1, capacity: 8 << 10, chain: 0 };
+
+    /// A segment with one frame for each durable offset, which it says; and where they begin.
+    fn segment(durable: &[u64]) -> (Vec<u8>, Vec<u64>) {
+        let mut bytes = vec![0; to_usize(FRAMES_START)];
+        HEADER.encode(&mut bytes);
+        let (mut chain, mut previous_len) = (Header::checksum(&bytes), 0);
+        let mut offsets = Vec::new();
+        for (first_record, durable) in (1..).zip(durable) {
+            let body = [7; 16];
+            let head = Head {
+                kind: FrameKind::Commit,
+                first_record,
+                record_count: 1,
+                time: 0,
+                stamp_count: 1,
+                body_len: 16,
+                body_checksum: body_checksum(&body),
+                previous_len,
+                chain: 0,
+                durable: 0,
+                checksum: 0,
+            };
+            let mut frame = Vec::new();
+            head.encode(&mut frame);
+            frame.extend([0; 8]);
+            let offset = to_u64(bytes.len());
+            chain = finish(HEADER.seed(), offset, chain, *durable, &mut frame);
+            frame.extend(body);
+            previous_len = to_u64(frame.len());
+            offsets.push(offset);
+            bytes.extend(frame);
+        }
+        bytes.resize(to_usize(HEADER.capacity), 0);
+        (bytes, offsets)
+    }
+
+    fn ends(bytes: &[u8]) -> (u64, End, Verdict) {
+        let mut scan = Scan::new(bytes, &HEADER);
+        let end = loop {
+            if let Err(end) = scan.next() {
+                break end;
+            }
+        };
+        (scan.next_record - 1, end, scan.judge(end))
+    }
+
+    /// What a frame says was durable when it was written lies before it, and never goes back.
+    #[test]
+    fn a_durable_offset_is_possible_or_the_frame_is_refused() {
+        let disordered = End::Disordered("the frame's durable offset is impossible");
+        let second = segment(&[0, 0]).1[1];
+        for (durable, frames) in [
+            ([0, 0], 2),
+            ([4096, 4096], 2),
+            ([4096, second], 2),
+            ([4096, second + 8], 1),
+            ([4104, 4104], 0),
+            ([4096, 4088], 1),
+        ] {
+            let (found, end, verdict) = ends(&segment(&durable).0);
+            assert_eq!(found, frames, "{durable:?}");
+            if frames == 2 {
+                assert_eq!((end, verdict), (End::Blank, Verdict::Clean), "{durable:?}");
+            } else {
+                assert_eq!(end, disordered, "{durable:?}");
+            }
+        }
+    }
+
+    /// Who goes on at a later frame, of which nothing is known before, reads what is from there on.
+    #[test]
+    fn a_scan_that_is_resumed_goes_on_from_there() {
+        let (mut bytes, offsets) = segment(&[0, 4096, 4096, 4160]);
+        let [_, damaged, whole, _] = offsets[..] else { unreachable!() };
+        bytes[to_usize(damaged)] ^= 1;
+        let mut scan = Scan::new(&bytes, &HEADER);
+        scan.next().unwrap();
+        assert!(matches!(scan.clone().next(), Err(End::Invalid(_))));
+        let own = scan.own_head_at(whole).unwrap();
+        let mut resumed = scan.resumed(whole, &own);
+        let frames: Vec<_> = std::iter::from_fn(|| resumed.next().ok()).collect();
+        assert_eq!(frames.iter().map(|frame| frame.head.first_record).collect::<Vec<_>>(), [3, 4]);
+        assert_eq!(resumed.next().err(), Some(End::Blank));
+        // The frames after a seal are none, unless one is resumed behind it.
+        let sealed = Scan { previous_kind: Some(FrameKind::Seal), durable: 8000, ..scan };
+        assert!(sealed.resumed(whole, &own).next().is_ok());
+    }
+}

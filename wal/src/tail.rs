@@ -121,9 +121,7 @@ impl Tail {
     /// already.
     pub(crate) fn put(&mut self, frame: &NewFrame<'_>) -> (Address, bool) {
         let head = Head {
-            kind: FrameKind::Commit,
             record_count: frame.record_count,
-            time: frame.time,
             stamp_count: frame.stamp_count(),
             body_len: u32::try_from(frame.body.len()).unwrap_or(u32::MAX),
             body_checksum: frame.body_checksum,
