@@ -30,7 +30,7 @@ use std::{
 
 use annals_sim::{CrashPlan, Fault, Random, SimDisk, Times};
 use annals_tools::{Console, DumpError, Outcome, RepairMode, repair};
-use annals_wal::Directory;
+use annals_wal::{Access, Directory, Mended, find_repairs, write_repairs};
 use damage::{
     Base, DAMAGES, Shape, damage, events, flip, in_parallel, is_segment, is_thorough, open,
 };
@@ -229,6 +229,135 @@ fn each_frame_is_repaired_for_itself() {
         for (at, byte) in after[*name].iter().enumerate() {
             assert!(*byte == files[*name][at] || *byte == expected[*name][at], "{at}: {text}");
         }
+    }
+}
+
+/// G18: a copy of what is damaged that is there already is of a repair that was interrupted, and is
+/// completed; or it is of another damage, and stays as it is beside a new one.
+#[test]
+fn copies_of_earlier_damage_stay() {
+    let base = CLOSED.write();
+    let (name, frames) = base.segments.iter().next().unwrap();
+    let frame = frames[0].bytes.clone();
+    let mut files = base.files.clone();
+    flip(files.get_mut(name).unwrap(), 8 * (frame.end - 20));
+    let damaged = files[name][frame.clone()].to_vec();
+    let copies = |files: &Files| -> Vec<Vec<u8>> {
+        let copy = |number| files.get(&format!("{name}.{}.{number}.damaged", frame.start)).cloned();
+        (1..).map_while(copy).collect()
+    };
+    let mut other = damaged.clone();
+    *other.iter_mut().find(|byte| **byte != 0).unwrap() ^= 1;
+    let zeroes = vec![0; damaged.len()];
+    let longer = [damaged.as_slice(), &[0]].concat();
+    let of_this: [&[u8]; 4] = [b"", &damaged, &damaged[..50], &zeroes];
+    for (there, is_other) in
+        of_this.map(|there| (there, false)).into_iter().chain([(&*other, true), (&longer, true)])
+    {
+        let mut files = files.clone();
+        files.insert(format!("{name}.{}.1.damaged", frame.start), there.to_vec());
+        let directory = Plain::from(&files);
+        let (outcome, text) = run(directory.clone(), RepairMode::Write).unwrap();
+        assert_eq!(outcome, Outcome::Sound, "{text}");
+        let expected =
+            if is_other { vec![there.to_vec(), damaged.clone()] } else { vec![damaged.clone()] };
+        assert!(copies(&directory.read()) == expected, "{} bytes were there", there.len());
+        assert!(directory.read()[name] == base.files[name]);
+    }
+}
+
+/// G18: a byte that is no longer as it was found is left alone, unless it is right by now.
+#[test]
+fn what_changed_meanwhile_is_left_alone() {
+    let base = CLOSED.write();
+    let (name, frames) = base.segments.iter().next().unwrap();
+    let byte = frames[0].bytes.end - 20;
+    let right = base.files[name][byte];
+    let mut files = base.files.clone();
+    flip(files.get_mut(name).unwrap(), 8 * byte);
+    for (meanwhile, is_refused) in [(right ^ 1, false), (right, false), (right ^ 2, true)] {
+        let directory = Plain::from(&files);
+        let repairs = find_repairs(&directory, &|_, _| true).unwrap();
+        assert_eq!(repairs.len(), 1);
+        directory.put(name, byte, meanwhile);
+        let written = write_repairs(&directory, &repairs);
+        assert_eq!(written.is_err(), is_refused, "{written:?}");
+        let expected = if is_refused { meanwhile } else { right };
+        assert_eq!(directory.read()[name][byte], expected);
+    }
+}
+
+/// A log as it would be is shown wherever one begins to read, and cannot be changed.
+#[test]
+fn a_mended_log_is_shown_and_not_changed() {
+    let base = CLOSED.write();
+    let (name, frames) = base.segments.iter().next().unwrap();
+    let byte = frames[0].bytes.end - 20;
+    let mut files = base.files.clone();
+    flip(files.get_mut(name).unwrap(), 8 * byte);
+    let directory: Arc<dyn Directory> = Arc::new(Plain::from(&files));
+    let repairs = find_repairs(&*directory, &|_, _| true).unwrap();
+    let mended = Mended::new(directory.clone(), repairs);
+    let file = mended.open(name, Access::Read).unwrap();
+    for start in [0, byte - 100, byte - 1, byte, byte + 1] {
+        let mut read = vec![0; 101];
+        assert_eq!(file.read_at(start.try_into().unwrap(), &mut read).unwrap(), 101);
+        assert!(read == base.files[name][start..start + 101], "from {start}");
+    }
+    assert_eq!(mended.display(name), directory.display(name));
+    let is_refused = |result: Result<(), std::io::Error>| {
+        result.unwrap_err().kind() == std::io::ErrorKind::ReadOnlyFilesystem
+    };
+    for refused in [
+        mended.create("new").map(drop),
+        mended.open(name, Access::Write).map(drop),
+        mended.rename(name, "new"),
+        mended.remove(name),
+        mended.sync(),
+        file.write_at(0, &[1]).map(drop),
+        file.sync_data(),
+    ] {
+        assert!(is_refused(refused));
+    }
+    assert!(mended.lock().is_err());
+}
+
+/// G18: what a flipped bit lies in is said, with the positions that it affects.
+#[test]
+fn what_a_bit_lies_in_is_said() {
+    let base = CLOSED.write();
+    let (name, frames) = base.segments.iter().next().unwrap();
+    let (first, second) = (&frames[0], &frames[1]);
+    let stamps = usize::from(u16::from_le_bytes(
+        base.files[name][first.bytes.start + 14..][..2].try_into().unwrap(),
+    ));
+    let body = first.bytes.start + 48 + 8 * stamps;
+    let end = frames.last().unwrap().bytes.end;
+    let of_frame = format!(
+        "position{} {}",
+        if first.first + 1 == second.first { "" } else { "s" },
+        first.first
+    );
+    for (byte, what, affected) in [
+        (3_000, "in the header", String::new()),
+        (first.bytes.start + 40, "in the head", of_frame.clone()),
+        (body - 1, "in the head", of_frame.clone()),
+        (body, "in the body", of_frame.clone()),
+        (first.bytes.end - 1, "in the body", of_frame),
+        (end, "behind", String::new()),
+        (base.files[name].len() - 1, "behind", String::new()),
+    ] {
+        let mut files = base.files.clone();
+        flip(files.get_mut(name).unwrap(), 8 * byte);
+        let (after, outcome, text) = repaired(&files, "one bit");
+        assert!(after == base.files && outcome == Outcome::Sound, "byte {byte}: {text}");
+        let directory = Plain::from(&files);
+        run(directory.clone(), RepairMode::Write).unwrap();
+        let copies = directory.read().into_iter().filter(|(name, _)| name.ends_with(".damaged"));
+        let len: usize = copies.map(|(_, bytes)| bytes.len()).sum();
+        assert!(what != "behind" || len == 1, "{len} bytes copied");
+        let line = text.lines().find(|line| line.contains("flipped bit: ")).unwrap();
+        assert!(line.contains(what) && line.contains(&affected), "byte {byte}: {line}");
     }
 }
 

@@ -77,3 +77,29 @@ impl fmt::Debug for Sidecar {
         write!(f, "Sidecar({} bytes)", to_u64(self.as_ref().len()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::memory::Memory;
+
+    #[test]
+    fn it_is_mapped_or_read_as_asked_for_and_the_same() {
+        let memory = Memory::default();
+        for bytes in [&b""[..], b"a", &[7; 9000]] {
+            Sidecar::write(&memory, "a.idx", bytes).unwrap();
+            for (mode, is_mapped) in [
+                (ReadMode::Map, !bytes.is_empty()),
+                (ReadMode::MapCheckedOnce, !bytes.is_empty()),
+                (ReadMode::Pread, false),
+            ] {
+                let sidecar = Sidecar::open(&memory, "a.idx", mode).unwrap();
+                assert_eq!(sidecar.as_ref(), bytes);
+                assert_eq!(matches!(sidecar.0, Content::Mapped(..)), is_mapped, "{mode:?}");
+                assert_eq!(format!("{sidecar:?}"), format!("Sidecar({} bytes)", bytes.len()));
+            }
+        }
+    }
+}
