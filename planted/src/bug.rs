@@ -50,6 +50,8 @@ bugs! {
     PanicIgnored = "panic-ignored",
     /// The directory is not synced after a segment got its name.
     NoDirectorySync = "no-directory-sync",
+    /// The directories that a new one is in are not synced.
+    NoParentSync = "no-parent-sync",
     /// A segment gets its name before it is synced.
     NamedBeforeSync = "named-before-sync",
     /// Segments that end and begin are not synced where the policy does not ask for it.

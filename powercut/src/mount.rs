@@ -46,9 +46,10 @@ impl Mounted {
         &self.at
     }
 
-    /// Where the store is in it.
+    /// Where the store is in it: so deep that the directories above it are made by the store as
+    /// well.
     pub(crate) fn store(&self) -> PathBuf {
-        self.at.join("store")
+        self.at.join("deep/er/store")
     }
 
     /// Unmounts it.

@@ -1,16 +1,13 @@
 //! A directory of the file system.
 
 use std::{
-    fs::{self, DirBuilder, TryLockError},
+    fs::{self, TryLockError},
     io::{
         self,
         ErrorKind::{QuotaExceeded, StorageFull},
         Read,
     },
-    os::{
-        fd::OwnedFd,
-        unix::fs::{DirBuilderExt, FileExt},
-    },
+    os::{fd::OwnedFd, unix::fs::FileExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,7 +17,9 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::{
     access::Access,
+    ancestry,
     map::Map,
+    names::{open_directory, sync_names},
     num::{to_u64, to_usize},
     storage::{Directory, File, LockError, WriterLock},
 };
@@ -41,25 +40,15 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// Opens a directory; creates it, with its parents, if it is missing.
+    /// Opens a directory; creates it, with its parents, if it is missing. Their names are durable when
+    /// this returns. A parent in which this process may make names, but which it may not read, cannot
+    /// be synced by itself: on Linux everything on its filesystem is synced then, elsewhere it is an
+    /// error. One in which it may do neither is left to whom it belongs to.
     ///
     /// # Errors
     /// As the system says.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let missing: Vec<&Path> = path.ancestors().take_while(|at| !is_there(at)).collect();
-        for directory in missing.iter().rev() {
-            DirBuilder::new().mode(0o700).create(directory)?;
-        }
-        // The names must outlive a power failure as much as what is put behind them; an earlier
-        // run may have made them and ended before they were synced.
-        for parent in path.ancestors().skip(1).take(missing.len().max(2)).filter(|at| is_there(at))
-        {
-            match open_directory(parent) {
-                Ok(parent) => sync_names(&parent)?,
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-                Err(error) => return Err(error),
-            }
-        }
+        ancestry::create(path)?;
         Self::open(path)
     }
 
@@ -85,17 +74,6 @@ impl Disk {
         }
         Ok(DiskFile { file, map_access: self.map_access, is_unnamed: false })
     }
-}
-
-/// Whether there is something of that name; the empty path is the working directory.
-fn is_there(path: &Path) -> bool {
-    path.as_os_str().is_empty() || path.symlink_metadata().is_ok()
-}
-
-fn open_directory(path: &Path) -> io::Result<OwnedFd> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
 impl Directory for Disk {
@@ -153,18 +131,6 @@ impl Directory for Disk {
     fn display(&self, name: &str) -> String {
         self.path.join(name).display().to_string()
     }
-}
-
-/// Returns when the names in a directory are durable.
-///
-/// XFS keeps names in its log only. If a write of that log fails while another thread syncs,
-/// it shuts down and forgets what it had logged, and its `fsync` of a directory then finds nothing
-/// to do and succeeds (`xfs_dir_fsync` of Linux, up to 6.18 at least). Every `fstat` fails from that
-/// moment on: the look afterwards tells a name that is durable from one that is forgotten.
-fn sync_names(directory: &OwnedFd) -> io::Result<()> {
-    rustix::fs::fsync(directory)?;
-    rustix::fs::fstat(directory)?;
-    Ok(())
 }
 
 /// Whether a page of a file that was written before can be written again without any new room.

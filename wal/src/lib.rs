@@ -4,6 +4,7 @@
 
 mod access;
 mod address;
+mod ancestry;
 mod background;
 mod checked;
 mod commit;
@@ -23,6 +24,7 @@ mod mend;
 mod mended;
 #[cfg(all(test, annals_loom))]
 mod models;
+mod names;
 mod naming;
 mod num;
 mod observe;
