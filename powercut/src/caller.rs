@@ -69,6 +69,13 @@ impl Desk {
         &self.watch
     }
 
+    /// A store is to be opened.
+    pub(crate) fn open(&self) {
+        if self.is_failing {
+            self.watch.forget();
+        }
+    }
+
     /// A store was opened and shows everything up to this position.
     pub(crate) fn begin(&self, last: u64) {
         self.is_poisoned.store(false, Ordering::SeqCst);

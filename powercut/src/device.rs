@@ -62,6 +62,7 @@ struct Inserted {
     image: Image,
     happenings: Vec<Happening>,
     faults: BlockFaults,
+    is_readable: bool,
 }
 
 impl Drive {
@@ -70,8 +71,27 @@ impl Drive {
         let mut slot = self.0.lock();
         slot.count += 1;
         let (inode, faults) = (DISK_INODE + slot.count, BlockFaults::new(fault));
-        slot.disk = Some(Inserted { inode, image, happenings: Vec::new(), faults });
+        let happenings = Vec::new();
+        slot.disk = Some(Inserted { inode, image, happenings, faults, is_readable: true });
         disk_name(inode)
+    }
+
+    /// Takes a note of something that happened to who works with the disk.
+    pub(crate) fn note(&self, note: Note) {
+        if let Some(disk) = self.0.lock().disk.as_mut() {
+            disk.take_note(note);
+        }
+    }
+
+    /// The number of the last append that was tried on the disk, if any was.
+    pub(crate) fn last_number(&self) -> Option<u64> {
+        let slot = self.0.lock();
+        let happenings = slot.disk.as_ref().map(|disk| disk.happenings.iter());
+        let tried = happenings.into_iter().flatten().filter_map(|happening| match happening {
+            Happening::Note(Note::Tried(request)) => Some(request.number),
+            _ => None,
+        });
+        tried.max()
     }
 
     /// Takes the disk out; returns what happened to it.
@@ -120,12 +140,25 @@ impl Inserted {
         let mut taker = Taker::new(bytes);
         while !taker.is_empty() {
             let note = Note::take(&mut taker).ok_or(Errno::EINVAL)?;
-            if note == Note::Healed {
-                self.faults.heal();
-            }
-            self.happenings.push(Happening::Note(note));
+            self.take_note(note);
         }
         Ok(())
+    }
+
+    fn take_note(&mut self, note: Note) {
+        match note {
+            Note::Healed => {
+                self.faults.heal();
+                self.is_readable = true;
+            }
+            Note::Unreadable => self.is_readable = false,
+            _ => {}
+        }
+        self.happenings.push(Happening::Note(note));
+    }
+
+    fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, Errno> {
+        if self.is_readable { Ok(self.image.read(offset, len)) } else { Err(Errno::EIO) }
     }
 }
 
@@ -245,7 +278,7 @@ impl fuser::Filesystem for Drive {
         reply: ReplyData,
     ) {
         let len = to_usize(u64::from(size));
-        let read = self.0.lock().disk(inode).map(|disk| disk.image.read(offset, len));
+        let read = self.0.lock().disk(inode).and_then(|disk| disk.read(offset, len));
         match read {
             Ok(bytes) => reply.data(&bytes),
             Err(error) => reply.error(error),

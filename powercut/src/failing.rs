@@ -27,9 +27,7 @@ const RELAPSES_MAX: u64 = 5;
 /// # Errors
 /// The store breaks its word.
 pub(crate) fn run(stage: &Stage) -> Result<(), PowercutError> {
-    for round in 0..SICK_ROUNDS {
-        is_well_after(stage, round)?;
-    }
+    be_sick(stage)?;
     stage.desk.note(&Note::Healed)?;
     let mut said = String::new();
     for round in SICK_ROUNDS..SICK_ROUNDS + RELAPSES_MAX {
@@ -44,6 +42,17 @@ pub(crate) fn run(stage: &Stage) -> Result<(), PowercutError> {
     }
     let what = format!("the store does not go on although the disk works again: {said}");
     Err(PowercutError::BrokenWord(what))
+}
+
+/// Goes through the part of it in which the disk, or calls of the system, may fail.
+///
+/// # Errors
+/// The store breaks its word.
+pub(crate) fn be_sick(stage: &Stage) -> Result<(), PowercutError> {
+    for round in 0..SICK_ROUNDS {
+        is_well_after(stage, round)?;
+    }
+    Ok(())
 }
 
 /// One round; says what failed, if anything did.

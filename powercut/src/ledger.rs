@@ -77,7 +77,7 @@ impl Ledger {
                     self.decide(*number, Fate::Acknowledged(*first));
                 }
             }
-            Note::Failed | Note::Healed | Note::PowerCut => {}
+            Note::Failed | Note::Healed | Note::PowerCut | Note::BusError | Note::Unreadable => {}
         }
     }
 

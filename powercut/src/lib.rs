@@ -43,6 +43,7 @@ mod plant;
 mod script;
 mod shut_down;
 mod stage;
+mod unreadable;
 mod watch;
 mod workload;
 

@@ -26,7 +26,19 @@ impl LoopDevice {
     /// # Errors
     /// As `losetup` or the system says.
     pub(crate) fn attach(file: &Path) -> Result<Self, PowercutError> {
-        let arguments = ["--find".as_ref(), "--show".as_ref(), file.as_os_str()];
+        Self::attach_with(file, "--direct-io=off")
+    }
+
+    /// Makes one that asks the file for its bytes each time, and remembers none.
+    ///
+    /// # Errors
+    /// As `losetup` or the system says.
+    pub(crate) fn attach_forgetful(file: &Path) -> Result<Self, PowercutError> {
+        Self::attach_with(file, "--direct-io=on")
+    }
+
+    fn attach_with(file: &Path, option: &str) -> Result<Self, PowercutError> {
+        let arguments = ["--find".as_ref(), "--show".as_ref(), option.as_ref(), file.as_os_str()];
         let path = PathBuf::from(programs::run("losetup", &arguments)?);
         let held = OpenOptions::new().read(true).open(&path);
         // A device that is in use is detached when its last user lets go of it.

@@ -52,6 +52,11 @@ impl Mounted {
         self.at.join("deep/er/store")
     }
 
+    /// Leaves it mounted.
+    pub(crate) fn leave(mut self) {
+        self.is_mounted = false;
+    }
+
     /// Unmounts it.
     ///
     /// # Errors

@@ -40,6 +40,10 @@ pub(crate) enum Note {
     Healed,
     /// The power was cut.
     PowerCut,
+    /// A signal ended the process: memory that is mapped could not be had.
+    BusError,
+    /// From now on the disk below reads nothing, on purpose.
+    Unreadable,
 }
 
 impl Note {
@@ -66,6 +70,8 @@ impl Note {
             Self::Failed => put(out, 5),
             Self::Healed => put(out, 6),
             Self::PowerCut => put(out, 7),
+            Self::BusError => put(out, 8),
+            Self::Unreadable => put(out, 9),
         }
     }
 
@@ -79,6 +85,8 @@ impl Note {
             5 => Self::Failed,
             6 => Self::Healed,
             7 => Self::PowerCut,
+            8 => Self::BusError,
+            9 => Self::Unreadable,
             _ => return None,
         })
     }
@@ -99,6 +107,8 @@ mod tests {
             Note::Failed,
             Note::Healed,
             Note::PowerCut,
+            Note::BusError,
+            Note::Unreadable,
         ];
         let mut bytes = Vec::new();
         for note in &notes {

@@ -16,6 +16,7 @@ use crate::{
     plant::Plant,
     script::Script,
     stage::Stage,
+    unreadable,
     workload::{self, Workload},
 };
 
@@ -72,7 +73,7 @@ pub(crate) fn perform(performance: &Performance) -> Result<(), PowercutError> {
     let is_failing = performance.script != Script::Plain;
     let mounted = match mounted {
         // The disk failed already while it was mounted: there is nothing to perform on.
-        Err(_) if performance.script == Script::Failing => return Ok(()),
+        Err(_) if matches!(performance.script, Script::Failing | Script::Sick) => return Ok(()),
         other => other.map_err(PowercutError::io("mount the recorded disk"))?,
     };
     let stage = Stage {
@@ -85,6 +86,13 @@ pub(crate) fn perform(performance: &Performance) -> Result<(), PowercutError> {
     match performance.script {
         Script::Plain => stage.run()?,
         Script::Failing => failing::run(&stage)?,
+        Script::Sick => {
+            failing::be_sick(&stage)?;
+            // Another process goes on in the same boot; the recorder unmounts it.
+            mounted.leave();
+            return Ok(());
+        }
+        Script::Unreadable => unreadable::run(&stage)?,
         Script::Full => full::run(&stage)?,
     }
     drop(stage);

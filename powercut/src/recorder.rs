@@ -3,12 +3,15 @@
 use std::{
     ffi::OsString,
     fmt,
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use annals::ReadMode;
 use fuser::{BackgroundSession, Config, MountOption};
+use rustix::process::Signal;
 
 use crate::{
     block_fault::BlockFault,
@@ -52,8 +55,14 @@ pub(crate) struct Recorder {
     /// `None` once it is unmounted.
     session: Option<BackgroundSession>,
     files: PathBuf,
-    mount: PathBuf,
+    /// Where each of the processes that perform a workload mounts it: the system mounts nothing
+    /// twice in one place.
+    mounts: Vec<PathBuf>,
 }
+
+/// How many processes may perform a workload, one after the other: in the last the disk works
+/// again, and `SIGBUS` may end none but those before.
+const LIVES_MAX: usize = 3;
 
 /// How long a workload may take, before that counts as never ending.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -72,15 +81,17 @@ impl Recorder {
     /// As the system says.
     pub(crate) fn new(scratch: &Path) -> Result<Self, PowercutError> {
         let io = PowercutError::io("set up the recorder");
-        let (files, mount) = (scratch.join("drive"), scratch.join("recorded"));
-        for directory in [&files, &mount] {
+        let files = scratch.join("drive");
+        let mount = |life| scratch.join(format!("recorded-{life}"));
+        let mounts: Vec<PathBuf> = (0..LIVES_MAX).map(mount).collect();
+        for directory in mounts.iter().chain([&files]) {
             std::fs::create_dir_all(directory).map_err(&io)?;
         }
         let drive = Drive::default();
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("annals-powercut".to_owned())];
         let session = fuser::spawn_mount(drive.clone(), &files, &config).map_err(&io)?;
-        Ok(Self { drive, session: Some(session), files, mount })
+        Ok(Self { drive, session: Some(session), files, mounts })
     }
 
     /// Performs a workload and records it.
@@ -90,9 +101,12 @@ impl Recorder {
     /// [`PowercutError::Damaged`]: the filesystem does not outlive the state of the disk that it
     /// begins with.
     pub(crate) fn record(&self, scene: &Scene) -> Result<Recording, PowercutError> {
-        let name = self.drive.insert(scene.base.clone(), scene.fault);
-        let device = LoopDevice::attach(&self.files.join(name))?;
-        let performed = self.wait_for(&mut self.command(scene, device.path())?);
+        let file = self.files.join(self.drive.insert(scene.base.clone(), scene.fault));
+        let device = match scene.script {
+            Script::Unreadable => LoopDevice::attach_forgetful(&file)?,
+            _ => LoopDevice::attach(&file)?,
+        };
+        let performed = self.perform(scene, device.path())?;
         drop(device);
         let recording = Recording {
             filesystem: scene.filesystem,
@@ -105,7 +119,8 @@ impl Recorder {
             before: scene.before.clone(),
             happenings: self.drive.eject(),
         };
-        performed.and_then(|()| testimony::hold(&recording)).map_err(|violation| {
+        let may_fail = scene.script.is_failing();
+        performed.and_then(|()| testimony::hold(&recording, may_fail)).map_err(|violation| {
             let Scene { filesystem, workload, seed, .. } = scene;
             let name = filesystem.name();
             let said = format!("{violation} (workload {} on {name}, seed {seed})", workload.name);
@@ -117,24 +132,48 @@ impl Recorder {
         Ok(recording)
     }
 
-    fn wait_for(&self, child: &mut Child) -> Result<(), Violation> {
-        let outcome = wait(child);
-        if outcome.is_err() {
-            // It may have left the disk mounted.
-            drop(programs::unmount(&self.mount));
+    /// Has processes perform it, one after the other: when one ends as it may, the next goes on
+    /// while the disk is still mounted, with what the system remembers.
+    fn perform(
+        &self,
+        scene: &Scene,
+        device: &Path,
+    ) -> Result<Result<(), Violation>, PowercutError> {
+        let mut scene = scene.clone();
+        let ended = |how: &str| Err(Violation::NotPerformed(format!("SIGBUS ended it{how}")));
+        let mut outcome = None;
+        for (life, mount) in self.mounts.iter().enumerate() {
+            match wait(&mut self.command(&scene, device, mount)?) {
+                Ok(Ending::Well) if scene.script == Script::Sick => {}
+                Ok(Ending::Well) => outcome = Some(Ok(())),
+                Ok(Ending::BusError) if scene.may_end_by_bus_error() => {
+                    self.drive.note(Note::BusError);
+                    if life + 2 == self.mounts.len() || scene.script == Script::Unreadable {
+                        self.drive.note(Note::Healed);
+                    }
+                }
+                Ok(Ending::BusError) => outcome = Some(ended("")),
+                Err(violation) => outcome = Some(Err(violation)),
+            }
+            if outcome.is_some() {
+                break;
+            }
+            scene = Scene { script: scene.script.next(), through: Vec::new(), ..scene };
         }
-        outcome
+        // Those that ended early left it mounted.
+        self.mounts.iter().for_each(|mount| drop(programs::unmount(mount)));
+        Ok(outcome.unwrap_or_else(|| ended(" again and again")))
     }
 
     /// Has a process of its own perform it: this one serves the disk and must not wait for it.
-    fn command(&self, scene: &Scene, device: &Path) -> Result<Child, PowercutError> {
-        let next = scene.before.iter().filter_map(|note| match note {
-            Note::Tried(request) => Some(request.number + 1),
+    fn command(&self, scene: &Scene, device: &Path, mount: &Path) -> Result<Child, PowercutError> {
+        let before = scene.before.iter().filter_map(|note| match note {
+            Note::Tried(request) => Some(request.number),
             _ => None,
         });
         let numbers = [
             ("--seed", scene.seed),
-            ("--first-number", next.max().unwrap_or(1)),
+            ("--first-number", before.chain(self.drive.last_number()).max().unwrap_or(0) + 1),
             ("--segment-bytes", scene.workload.segment_bytes),
         ];
         let mut words: Vec<OsString> = scene.through.iter().map(OsString::from).collect();
@@ -148,8 +187,7 @@ impl Recorder {
             command.arg(option).arg(number.to_string());
         }
         let notes = self.files.join(NOTES);
-        for (option, path) in
-            [("--device", device), ("--at", self.mount.as_path()), ("--notes", notes.as_path())]
+        for (option, path) in [("--device", device), ("--at", mount), ("--notes", notes.as_path())]
         {
             command.arg(option).arg(path);
         }
@@ -161,14 +199,32 @@ impl Recorder {
     }
 }
 
+impl Scene {
+    /// Whether `SIGBUS` is an end that may be: where files are mapped and the disk fails, the
+    /// system has no other word for it.
+    fn may_end_by_bus_error(&self) -> bool {
+        self.script.is_failing() && self.workload.read_mode != ReadMode::Pread
+    }
+}
+
+/// How a workload ends where nobody broke a word.
+enum Ending {
+    Well,
+    /// By `SIGBUS`.
+    BusError,
+}
+
 /// Waits for a workload to end.
-fn wait(child: &mut Child) -> Result<(), Violation> {
+fn wait(child: &mut Child) -> Result<Ending, Violation> {
     let not_run = |what: String| Err(Violation::NotPerformed(what));
     let glances = PATIENCE.as_millis() / GLANCE.as_millis();
     for _ in 0..glances {
         match child.try_wait() {
             Ok(None) => std::thread::sleep(GLANCE),
-            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) if status.success() => return Ok(Ending::Well),
+            Ok(Some(status)) if status.signal() == Some(Signal::BUS.as_raw()) => {
+                return Ok(Ending::BusError);
+            }
             Ok(Some(status)) => return not_run(format!("{} ({status})", said(child))),
             Err(error) => return not_run(error.to_string()),
         }

@@ -109,6 +109,12 @@ impl Recording {
         self.before.iter().chain(notes)
     }
 
+    /// How often a note was taken.
+    pub(crate) fn count(&self, note: &Note) -> u64 {
+        let is_it = |happening: &&Happening| matches!(happening, Happening::Note(n) if n == note);
+        to_u64(self.happenings.iter().filter(is_it).count())
+    }
+
     /// Keeps it in a file.
     ///
     /// # Errors

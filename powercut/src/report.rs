@@ -86,15 +86,17 @@ impl Report {
         tally: &TrialTally,
         duration: Duration,
     ) {
-        let TrialTally { failing, calls, full, states, not_torn, findings } = tally;
+        let TrialTally { failing, calls, full, unreadable, bus_errors, .. } = tally;
+        let TrialTally { states, not_torn, findings, .. } = tally;
         let (name, findings) = (filesystem.name(), findings.len());
         println!(
-            "{name}: {failing} failing disks, {calls} failing calls, {full} full disks, {states} \
-             states after them, {findings} broken promises, {} s",
+            "{name}: {failing} failing disks, {calls} failing calls, {full} full disks, \
+             {unreadable} unreadable ones, {bus_errors} ended by SIGBUS, {states} states after \
+             them, {findings} broken promises, {} s",
             duration.as_secs()
         );
         self.failures.push(format!(
-            "| {name} | {failing} | {calls} | {full} | {states} | {not_torn} | {findings} | {} |",
+            "| {name} | {failing} | {calls} | {full} | {unreadable} | {bus_errors} | {states} | {not_torn} | {findings} | {} |",
             duration.as_secs()
         ));
     }
@@ -229,9 +231,9 @@ const POWER_CUTS: &str = "\n## Power cuts\n\n\
     |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
 
 const FAILURES: &str = "\n## Failing and full disks\n\n\
-    | filesystem | failing disks | failing calls | full disks | states after them | \
-    untorn | broken promises | s |\n\
-    |---|--:|--:|--:|--:|--:|--:|--:|\n";
+    | filesystem | failing disks | failing calls | full disks | unreadable disks | ended by SIGBUS | \
+    states after them | untorn | broken promises | s |\n\
+    |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
 
 const PLANTS: &str = "\n## Planted defects\n\n\
     | defect | ext4 | xfs | btrfs |\n\

@@ -51,6 +51,7 @@ impl Stage {
     /// As it says.
     pub(crate) fn open(&self) -> Result<Annals, OpenError> {
         let Workload { segment_bytes, sync_policy, read_mode, threads, .. } = *self.desk.workload();
+        self.desk.open();
         let options = Options::new()
             .segment_bytes(segment_bytes)
             .sync_policy(sync_policy)

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use crate::{ledger::Fate, note::Note, recording::Recording, violation::Violation};
 
-/// Holds a recording's notes to each other.
+/// Holds a recording's notes to each other. Where the disk or calls of the system may fail, what was
+/// only told may be gone when the store is opened again: a sync that fails may take it.
 ///
 /// # Errors
 /// The first that contradicts those before.
-pub(crate) fn hold(recording: &Recording) -> Result<(), Violation> {
+pub(crate) fn hold(recording: &Recording, may_fail: bool) -> Result<(), Violation> {
     let end = recording.happenings.len();
     let mut fates: BTreeMap<u64, Fate> = BTreeMap::new();
     for note in recording.notes(end, end) {
@@ -20,9 +21,14 @@ pub(crate) fn hold(recording: &Recording) -> Result<(), Violation> {
                 fates.insert(*number, Fate::Acknowledged(*first));
             }
             Note::Refused { number } => drop(fates.insert(*number, Fate::Refused)),
-            Note::Found(found) => agree(&mut fates, found)?,
+            Note::Found(found) => {
+                if may_fail {
+                    forget_missing(&mut fates, found);
+                }
+                agree(&mut fates, found)?;
+            }
             Note::PowerCut => forget_told(&mut fates),
-            Note::Failed | Note::Healed => {}
+            Note::Failed | Note::Healed | Note::BusError | Note::Unreadable => {}
         }
     }
     Ok(())
@@ -32,6 +38,16 @@ pub(crate) fn hold(recording: &Recording) -> Result<(), Violation> {
 fn forget_told(fates: &mut BTreeMap<u64, Fate>) {
     for fate in fates.values_mut().filter(|fate| matches!(fate, Fate::Told(_))) {
         *fate = Fate::Unknown;
+    }
+}
+
+/// What was only told need not outlive a failure.
+fn forget_missing(fates: &mut BTreeMap<u64, Fate>, found: &[(u64, u64)]) {
+    let is_found = |number: &u64| found.iter().any(|(other, _)| other == number);
+    for (_, fate) in fates.iter_mut().filter(|(number, _)| !is_found(number)) {
+        if matches!(fate, Fate::Told(_)) {
+            *fate = Fate::Unknown;
+        }
     }
 }
 
@@ -61,7 +77,11 @@ mod tests {
     use crate::{filesystem::Filesystem, image::Image, recording::Happening, request::Request};
 
     fn held(notes: &[Note]) -> Result<(), Violation> {
-        hold(&Recording {
+        hold(&recording(notes), false)
+    }
+
+    fn recording(notes: &[Note]) -> Recording {
+        Recording {
             filesystem: Filesystem::Ext4,
             workload: "test".to_owned(),
             seed: 1,
@@ -71,11 +91,28 @@ mod tests {
             base: Image::new(4096),
             before: Vec::new(),
             happenings: notes.iter().cloned().map(Happening::Note).collect(),
-        })
+        }
     }
 
     fn tried(number: u64) -> Note {
         Note::Tried(Request { number, events: vec![(0, 20)] })
+    }
+
+    /// What was acknowledged for good outlives every failure; what was told stays where it is, or
+    /// is gone for ever.
+    #[test]
+    fn a_failure_may_take_what_was_only_told() {
+        let told = Note::Told { number: 1, first: 1 };
+        let found = |found: &[(u64, u64)]| Note::Found(found.to_vec());
+        let held = |notes: &[Note]| hold(&recording(notes), true);
+        held(&[tried(1), told.clone(), found(&[])]).unwrap();
+        let moved = held(&[tried(1), told.clone(), found(&[(1, 2)])]);
+        assert!(matches!(moved, Err(Violation::Moved(1))), "{moved:?}");
+        let risen = held(&[tried(1), told, found(&[]), found(&[(1, 1)])]);
+        assert!(matches!(risen, Err(Violation::Risen(1))), "{risen:?}");
+        let acknowledged = Note::Acknowledged { number: 1, first: 1 };
+        let lost = held(&[tried(1), acknowledged, found(&[])]);
+        assert!(matches!(lost, Err(Violation::Lost(1))), "{lost:?}");
     }
 
     #[test]

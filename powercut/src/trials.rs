@@ -4,6 +4,7 @@
 
 use std::{iter, path::Path, sync::Arc};
 
+use annals::Threads;
 use annals_sim::Random;
 
 use crate::{
@@ -44,6 +45,10 @@ pub(crate) struct TrialTally {
     pub(crate) calls: u64,
     /// Runs on a filesystem that filled up.
     pub(crate) full: u64,
+    /// Runs on a disk that gave nothing back.
+    pub(crate) unreadable: u64,
+    /// How often `SIGBUS` ended one that read mapped files, or wrote through a mapping.
+    pub(crate) bus_errors: u64,
     /// States that were examined.
     pub(crate) states: u64,
     /// States of which only whole blocks are missing, since the filesystem takes nothing else.
@@ -109,6 +114,7 @@ impl Trials {
         let full = to_u64(workload::FULL.len());
         to_u64(workload::FAILING.len()) * (4 * self.count + 1)
             + full
+            + to_u64(workload::UNREADABLE.len())
             + to_u64(CALLS.len() + INTERRUPTED.len())
             + self.count
     }
@@ -121,10 +127,12 @@ impl Trials {
         tally: &mut TrialTally,
         progress: &Progress,
     ) -> Result<(), PowercutError> {
-        let run = |scene: Scene| {
+        let mut bus_errors = 0;
+        let mut run = |scene: Scene| {
             let recording = Arc::new(recorder.record(&scene)?);
             send_states(&recording, pool);
             progress.advance();
+            bus_errors += recording.count(&Note::BusError);
             Ok::<_, PowercutError>(recording)
         };
         for workload in workload::FAILING {
@@ -132,8 +140,7 @@ impl Trials {
             for fault in self.faults(&healthy) {
                 let scene = self.scene(base, workload, Script::Failing);
                 let recording = run(Scene { fault: Some(fault), ..scene })?;
-                let failure = Happening::Note(Note::Failed);
-                tally.failing += u64::from(recording.happenings.contains(&failure));
+                tally.failing += u64::from(recording.count(&Note::Failed) > 0);
                 if self.plant.is_some() && pool.found() > 0 {
                     return Ok(());
                 }
@@ -146,18 +153,29 @@ impl Trials {
             run(self.scene(base, workload, Script::Full))?;
             tally.full += 1;
         }
+        for workload in workload::UNREADABLE {
+            run(self.scene(base, workload, Script::Unreadable))?;
+            tally.unreadable += 1;
+        }
         let failing = CALLS.into_iter().zip(iter::repeat(Script::Failing));
         let interrupted = INTERRUPTED.into_iter().zip(iter::repeat(Script::Plain));
         for ((call, outcome, times), script) in failing.chain(interrupted) {
-            let scene = self.scene(base, workload::CALLS, script);
+            let scene = self.scene(base, workload::CALLS[0], script);
             run(Scene { through: strace(call, outcome, times), ..scene })?;
             tally.calls += 1;
         }
-        for number in 0..self.count {
-            let scene = self.scene(base, workload::CALLS, Script::Failing);
+        for (number, workload) in (0..self.count).zip(workload::CALLS.into_iter().cycle()) {
+            // Of each thread the calls are counted: where helpers come and go, they fail until the
+            // process ends.
+            let script = match workload.threads {
+                Threads::Inline => Script::Failing,
+                Threads::Background => Script::Sick,
+            };
+            let scene = self.scene(base, workload, script);
             run(Scene { through: self.swept_call(number), ..scene })?;
             tally.calls += 1;
         }
+        tally.bus_errors = bus_errors;
         Ok(())
     }
 

@@ -38,6 +38,12 @@ impl Watch {
         Ok(())
     }
 
+    /// Nobody knows what became of what was told: something may have failed, and a later sync says
+    /// nothing of it.
+    pub(crate) fn forget(&self) {
+        self.told.lock().clear();
+    }
+
     /// Returns when everything that was told is durable; says whether it is within a time that
     /// is long for any machine.
     pub(crate) fn wait(&self) -> bool {

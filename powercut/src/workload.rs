@@ -195,7 +195,7 @@ pub(crate) const RECOVERY: Workload = Workload {
 };
 
 /// What runs on a disk that fails. How often it is opened depends on how it fares.
-pub(crate) const FAILING: [Workload; 2] = [
+pub(crate) const FAILING: [Workload; 4] = [
     Workload {
         name: "failing",
         about: "one caller on a disk that fails",
@@ -222,25 +222,84 @@ pub(crate) const FAILING: [Workload; 2] = [
         threads: Threads::Background,
         ..PLAIN
     },
+    FAILING_MAP,
+    Workload {
+        name: "failing-interval",
+        about: "acknowledged before it is synced, and written through the mapping, on a disk that fails",
+        sync_policy: INTERVAL.sync_policy,
+        threads: Threads::Background,
+        callers: 2,
+        appends: 8,
+        ..FAILING_MAP
+    },
 ];
 
-/// What runs while system calls fail: one thread, so that it is known which call is which.
-pub(crate) const CALLS: Workload =
-    Workload { name: "failing-calls", about: "one caller whose system calls fail", ..FAILING[0] };
+const FAILING_MAP: Workload = Workload {
+    name: "failing-map",
+    about: "one caller who reads mapped files, on a disk that fails",
+    appends: 14,
+    together: 2,
+    streams: 3,
+    events_max: 2,
+    payload_bytes_max: 1800,
+    segment_bytes: SMALL_SEGMENT,
+    ..PLAIN
+};
+
+/// What runs while system calls fail. The first has one thread, so that it is known which call is
+/// which.
+pub(crate) const CALLS: [Workload; 3] = [
+    Workload { name: "failing-calls", about: "one caller whose system calls fail", ..FAILING[0] },
+    Workload {
+        name: "failing-calls-map",
+        about: "one caller who reads mapped files, and whose system calls fail",
+        ..FAILING[2]
+    },
+    Workload {
+        name: "failing-calls-interval",
+        about: "acknowledged before it is synced, while system calls fail",
+        ..FAILING[3]
+    },
+];
 
 /// What runs while the filesystem fills up.
-pub(crate) const FULL: [Workload; 2] = [
+pub(crate) const FULL: [Workload; 4] = [
     Workload { name: "full", about: "one caller on a filesystem that fills up", ..FAILING[0] },
     Workload {
         name: "full-threads",
         about: "two callers and the helper threads on a filesystem that fills up",
         ..FAILING[1]
     },
+    Workload {
+        name: "full-map",
+        about: "one caller who reads mapped files, on a filesystem that fills up",
+        ..FAILING[2]
+    },
+    Workload {
+        name: "full-interval",
+        about: "acknowledged before it is synced, and written through the mapping where overwriting \
+                needs no room, on a filesystem that fills up",
+        ..FAILING[3]
+    },
+];
+
+/// What is read from a disk that gives nothing back.
+pub(crate) const UNREADABLE: [Workload; 2] = [
+    Workload {
+        name: "unreadable",
+        about: "one caller who reads files that the disk does not give back",
+        ..FAILING[0]
+    },
+    Workload {
+        name: "unreadable-map",
+        about: "the same with mapped files: `SIGBUS` ends the process",
+        ..FAILING[2]
+    },
 ];
 
 /// All there are.
 pub(crate) fn catalogue() -> impl Iterator<Item = Workload> {
-    ALL.into_iter().chain([RECOVERY]).chain(FAILING).chain([CALLS]).chain(FULL)
+    ALL.into_iter().chain([RECOVERY]).chain(FAILING).chain(CALLS).chain(FULL).chain(UNREADABLE)
 }
 
 /// Finds one by its name.
