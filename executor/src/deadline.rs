@@ -43,3 +43,26 @@ pub(crate) async fn before<F: Future>(mut deadline: Sleep, future: F) -> Option<
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// G25: only while an append is on its way, or after it has its place, may the command have happened.
+    #[test]
+    fn an_append_that_was_refused_did_not_happen() {
+        let is_unknown = |stage: &Stage| {
+            let error: ExecuteError<(), std::io::Error> = stage.timed_out();
+            matches!(error, ExecuteError::TimedOut { is_outcome_unknown: true })
+        };
+        let stage = Stage::default();
+        assert!(!is_unknown(&stage));
+        stage.begins_to_append();
+        assert!(is_unknown(&stage));
+        stage.appended(false);
+        assert!(!is_unknown(&stage));
+        stage.begins_to_append();
+        stage.appended(true);
+        assert!(is_unknown(&stage));
+    }
+}

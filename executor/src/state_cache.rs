@@ -249,6 +249,23 @@ mod tests {
         StateKey { name: TypeId::of::<u64>(), number, hash: number, streams: &[] }
     }
 
+    /// Two sets of streams of one hash are told apart: one would be taken for the other's state.
+    #[test]
+    fn states_of_other_streams_of_the_same_hash_are_others() {
+        let from =
+            |name| [ReadFrom { stream: StreamId::new(name).unwrap(), after: StreamVersion::ZERO }];
+        let (a, b) = (from("a"), from("b"));
+        let [a, b] = [&a, &b].map(|streams| StateKey { streams, ..key(1) });
+        let cache = StateCache::new(1 << 20);
+        cache.put(&a, Box::new(1_u64), 8);
+        assert_eq!(cache.take::<u64>(&b), None);
+        cache.put(&b, Box::new(2_u64), 8);
+        assert_eq!(cache.take::<u64>(&a), Some(Box::new(1)));
+        assert_eq!(cache.take::<u64>(&b), Some(Box::new(2)));
+        assert!(OwnedKey::from(&a) != OwnedKey::from(&b));
+        assert!(OwnedKey::from(&key(1)) != OwnedKey::from(&key(2)));
+    }
+
     #[test]
     fn a_state_is_taken_once_and_put_back() {
         let cache = StateCache::new(1 << 20);

@@ -39,3 +39,16 @@ pub(crate) fn feature(id: CodecId) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_codec_has_the_feature_of_its_name() {
+        let codecs = [CodecId::BINCODE, CodecId::JSON, CodecId::MESSAGE_PACK, CodecId::POSTCARD]
+            .map(feature);
+        assert_eq!(codecs, ["bincode", "json", "msgpack", "postcard"].map(Some));
+        assert_eq!(feature(CodecId(200)), None);
+    }
+}
