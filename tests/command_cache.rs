@@ -9,18 +9,19 @@
 )]
 
 use std::{
+    ops::ControlFlow,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
 };
 
 use annals::{
     Annals, Append, AppendError, AppendFailure, Bincode, Caching, Command, CommandStreams,
-    Committed, Decision, Event, EventId, ExecuteError, Executor, ExpectedVersion, NewEvent,
-    Options, Payloads, PerStream, Position, ReadFrom, Recorded, Sequenced, Snapshot, Store,
-    StreamId, StreamState, StreamVersion, Threads,
+    Committed, Decision, Event, EventId, EventView, ExecuteError, Executor, ExpectedVersion,
+    NewEvent, Options, Payloads, PerStream, Position, ReadFrom, Recorded, Sequenced, Snapshot,
+    Store, StreamId, StreamQuery, StreamState, StreamVersion, Threads,
 };
 use annals_sim::{Fault, SimDisk, SimEnvironment, Times};
 use serde::{Deserialize, Serialize};
@@ -588,4 +589,80 @@ fn what_is_skipped_is_not_read_again() {
     assert_eq!([count(), count()], [(1, 1), (1, 0)]);
     append(vec![event(&a, &Money::In(5)), unknown()]);
     assert_eq!([count(), count()], [(6, 2), (6, 0)]);
+}
+
+/// Counts the events of a stream, and appends one; or says how many there are. Its `evolve` panics on
+/// what it has appended itself.
+struct Counts {
+    stream: StreamId,
+    has_decided: AtomicBool,
+    is_asking: bool,
+}
+
+impl CommandStreams for Counts {
+    fn streams(&self) -> Vec<StreamId> {
+        vec![self.stream.clone()]
+    }
+}
+
+impl Command for Counts {
+    type State = u64;
+    type Event = Money;
+    type Rejection = u64;
+
+    fn evolve(&self, count: &mut u64, _: &Recorded<Money>) {
+        assert!(!self.has_decided.load(Ordering::Relaxed), "of its own event");
+        *count += 1;
+    }
+
+    fn caching(&self) -> Caching<u64> {
+        Caching::whole::<Self>()
+    }
+
+    fn decide(&self, count: &u64) -> Result<Decision<Money>, u64> {
+        if self.is_asking {
+            return Err(*count);
+        }
+        self.has_decided.store(true, Ordering::Relaxed);
+        Ok(Decision::one(self.stream.clone(), Money::Nothing))
+    }
+}
+
+/// G22: a state that a panic left half folded is not kept: the next command folds from the beginning.
+#[test]
+fn a_state_that_a_panic_left_is_not_kept() {
+    let executor = Executor::new(Annals::in_memory().unwrap());
+    let count = |is_asking| {
+        let stream = id("counted");
+        executor.execute_blocking(&Counts {
+            stream,
+            has_decided: AtomicBool::new(false),
+            is_asking,
+        })
+    };
+    for expected in 1..=3 {
+        assert!(count(false).unwrap().committed.is_some());
+        match count(true) {
+            Err(ExecuteError::Rejected(found)) => assert_eq!(found, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// An event is decoded where it lies as it is from a copy.
+#[test]
+fn an_event_is_decoded_where_it_lies() {
+    let annals = Annals::in_memory().unwrap();
+    let payloads = Payloads::new(Bincode);
+    let written = [Money::In(7), Money::With("b".to_owned()), Money::Nothing];
+    for money in &written {
+        annals.append(&Append::new().event(event(&id("a"), money))).wait().unwrap();
+    }
+    let mut read = Vec::new();
+    let visit = |view: &EventView<'_>| {
+        read.push(payloads.decode_view::<Money>(view).unwrap().unwrap());
+        ControlFlow::Continue(())
+    };
+    annals.read_stream(&id("a"), StreamQuery::forward()).visit(visit).unwrap();
+    assert_eq!(read, written);
 }
