@@ -283,3 +283,31 @@ fn an_image_of_something_else_is_refused_for_its_reason() {
     let tables = Some(ImageFault("the tables' checksum does not match"));
     assert_eq!(changed(&both, |bytes| bytes[96] ^= 1), tables);
 }
+
+/// Names that a segment has no events of are looked for and not found, wherever they would stand.
+#[test]
+fn names_that_are_not_there_are_not_found() {
+    let both = Both::new();
+    let image = both.image(&both.ended[0]);
+    let names: Vec<String> = image.entries().map(|entry| entry.name.as_str().to_owned()).collect();
+    let absent = names.iter().flat_map(|name| [format!("{name}\u{1}"), format!("{name}~")]);
+    let around = ["!".to_owned(), "\u{10FFFF}~".to_owned()];
+    for name in absent.chain(around).filter(|name| !names.contains(name)) {
+        let mut places = Vec::new();
+        image.places(&name, 0..usize::MAX, &mut places);
+        assert!(places.is_empty(), "{name}");
+    }
+}
+
+/// A stream that has a number and no event is none yet.
+#[test]
+fn streams_without_events_are_not_counted() {
+    let index = Index::new(3);
+    let [_, without, with] =
+        ["a", "b", "c"].map(|name| index.intern(&StreamId::new(name).unwrap()));
+    assert_eq!(index.stats().streams, 0);
+    let place = CommitPlace { segment: 1, offset: 4096, first: Position::new(1), streams: &[with] };
+    index.update().add(&place, [(0, None)].into_iter());
+    assert_eq!(index.stats().streams, 1);
+    assert_eq!(index.head(without).version, StreamVersion::ZERO);
+}
