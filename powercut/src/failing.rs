@@ -64,11 +64,14 @@ fn is_well_after(stage: &Stage, round: u64) -> Result<Option<String>, PowercutEr
         }
         Err(error) => return Err(broken("the store cannot be opened", &error)),
     };
-    match stage.note_what_is_found(&store) {
-        Err(error) if works(&stage.place) => return Err(error),
+    match Shown::by(&store) {
+        Ok(shown) => stage.note_what_is_shown(&shown)?,
+        Err(ReadError::Io(failure)) if stage.may_misread => return Ok(Some(failure.to_string())),
+        Err(error) if works(&stage.place) => {
+            return Err(broken("what was opened is unread", &error));
+        }
         // What cannot be read on a filesystem that gave up is not known.
         Err(error) => return Ok(Some(error.to_string())),
-        Ok(()) => {}
     }
     let refused = stage.desk.no_room();
     stage.call_all(&store, round)?;
@@ -99,7 +102,7 @@ fn hold_to_what_was_acknowledged(stage: &Stage, store: &Annals) -> Result<(), Po
     let shown = match Shown::by(store) {
         Ok(shown) => shown,
         // A filesystem that gave up does not even read.
-        Err(ReadError::Io(_)) if !works(&stage.place) => return Ok(()),
+        Err(ReadError::Io(_)) if stage.may_misread || !works(&stage.place) => return Ok(()),
         Err(error) => return Err(broken("it cannot be read", &error)),
     };
     let (shown, last) = (shown.position, stage.desk.last());

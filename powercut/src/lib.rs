@@ -50,6 +50,7 @@ mod workload;
 mod examiner;
 mod pool;
 
+mod calls;
 mod campaign;
 mod evidence;
 mod gate;

@@ -49,7 +49,7 @@ impl Mounted {
     /// Where the store is in it: so deep that the directories above it are made by the store as
     /// well.
     pub(crate) fn store(&self) -> PathBuf {
-        self.at.join("deep/er/store")
+        store_in(&self.at)
     }
 
     /// Leaves it mounted.
@@ -75,6 +75,11 @@ impl Mounted {
         }
         Ok(unmount(&self.at, UnmountFlags::empty())?)
     }
+}
+
+/// Where the store is in a filesystem that is mounted there.
+pub(crate) fn store_in(at: &Path) -> PathBuf {
+    at.join("deep/er/store")
 }
 
 impl Drop for Mounted {

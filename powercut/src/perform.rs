@@ -82,6 +82,7 @@ pub(crate) fn perform(performance: &Performance) -> Result<(), PowercutError> {
         seed: performance.seed,
         plant: performance.plant,
         place: mounted.store(),
+        may_misread: performance.script == Script::Sick,
     };
     match performance.script {
         Script::Plain => stage.run()?,

@@ -20,6 +20,7 @@ use crate::{
     filesystem::Filesystem,
     image::Image,
     loop_device::LoopDevice,
+    mount::store_in,
     note::Note,
     plant::Plant,
     programs,
@@ -92,6 +93,11 @@ impl Recorder {
         config.mount_options = vec![MountOption::FSName("annals-powercut".to_owned())];
         let session = fuser::spawn_mount(drive.clone(), &files, &config).map_err(&io)?;
         Ok(Self { drive, session: Some(session), files, mounts })
+    }
+
+    /// Where the store is that the first process works on.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.mounts.first().map_or_else(PathBuf::new, |at| store_in(at))
     }
 
     /// Performs a workload and records it.

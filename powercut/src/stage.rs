@@ -27,6 +27,8 @@ pub(crate) struct Stage {
     pub(crate) plant: Option<Plant>,
     /// Where the store is.
     pub(crate) place: PathBuf,
+    /// Whether calls that read fail on purpose.
+    pub(crate) may_misread: bool,
 }
 
 impl Stage {
@@ -76,6 +78,11 @@ impl Stage {
     pub(crate) fn note_what_is_found(&self, store: &Annals) -> Result<(), PowercutError> {
         let shown =
             Shown::by(store).map_err(|error| broken("what was opened is unread", &error))?;
+        self.note_what_is_shown(&shown)
+    }
+
+    /// The same, where it was read already.
+    pub(crate) fn note_what_is_shown(&self, shown: &Shown) -> Result<(), PowercutError> {
         let firsts = shown.events.iter().filter_map(|event| match label_of(event)? {
             (number, 0) => Some((number, event.position.get())),
             _ => None,

@@ -2,18 +2,18 @@
 //! calls of the system fail (through strace); the filesystem has no room left. What a power cut
 //! after that leaves behind is examined as well.
 
-use std::{iter, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
-use annals::Threads;
 use annals_sim::Random;
 
 use crate::{
     block_fault::{BlockFault, BlockRequest},
+    calls::{self, Call},
     error::PowercutError,
     filesystem::Filesystem,
     image::Image,
     note::Note,
-    number::{to_u64, to_usize},
+    number::to_u64,
     plant::Plant,
     pool::{Examined, Finding, Pool},
     progress::Progress,
@@ -59,36 +59,6 @@ pub(crate) struct TrialTally {
 /// How many states of each run are examined, at most.
 const STATES_MAX: u64 = 12;
 
-/// System calls that fail on a real disk: which, how, and at which times. (All calls with all
-/// errors are tried on the simulated disk.)
-const CALLS: [(&str, &str, &str); 16] = [
-    ("pwrite64", "error=EIO", "12"),
-    ("pwrite64", "error=EIO", "20..23"),
-    ("pwrite64", "error=ENOSPC", "9"),
-    ("pwrite64", "error=EDQUOT", "15"),
-    ("pwrite64", "error=EFBIG", "14"),
-    ("pwrite64", "error=EROFS", "11..13"),
-    ("pwrite64", "error=EAGAIN", "16"),
-    ("pwrite64", "retval=0", "10"),
-    ("fdatasync", "error=EIO", "3"),
-    ("fdatasync", "error=EIO", "6..9"),
-    ("fdatasync", "error=ENOSPC", "7"),
-    ("fdatasync", "error=EDQUOT", "5"),
-    ("fdatasync", "error=EINTR", "8"),
-    ("fsync", "error=EIO", "3"),
-    ("fsync", "error=EIO", "4..5"),
-    ("renameat,renameat2", "error=EIO", "2"),
-];
-
-/// What else fails, how, and up to which time: one of each by chance.
-const SWEPT: [(&str, u64); 4] =
-    [("pwrite64", 90), ("fdatasync", 40), ("fsync", 20), ("renameat,renameat2", 6)];
-const ERRORS: [&str; 8] =
-    ["EIO", "ENOSPC", "EDQUOT", "EINTR", "EAGAIN", "EFBIG", "EROFS", "EMFILE"];
-
-/// Interrupted calls are made again, and nobody notices.
-const INTERRUPTED: [(&str, &str, &str); 1] = [("pwrite64", "error=EINTR", "3..90+7")];
-
 impl Trials {
     /// Tries everything.
     ///
@@ -115,8 +85,7 @@ impl Trials {
         to_u64(workload::FAILING.len()) * (4 * self.count + 1)
             + full
             + to_u64(workload::UNREADABLE.len())
-            + to_u64(CALLS.len() + INTERRUPTED.len())
-            + self.count
+            + to_u64(calls::all(self.seed, self.count, Path::new("")).len())
     }
 
     fn try_all(
@@ -157,38 +126,14 @@ impl Trials {
             run(self.scene(base, workload, Script::Unreadable))?;
             tally.unreadable += 1;
         }
-        let failing = CALLS.into_iter().zip(iter::repeat(Script::Failing));
-        let interrupted = INTERRUPTED.into_iter().zip(iter::repeat(Script::Plain));
-        for ((call, outcome, times), script) in failing.chain(interrupted) {
-            let scene = self.scene(base, workload::CALLS[0], script);
-            run(Scene { through: strace(call, outcome, times), ..scene })?;
-            tally.calls += 1;
-        }
-        for (number, workload) in (0..self.count).zip(workload::CALLS.into_iter().cycle()) {
-            // Of each thread the calls are counted: where helpers come and go, they fail until the
-            // process ends.
-            let script = match workload.threads {
-                Threads::Inline => Script::Failing,
-                Threads::Background => Script::Sick,
-            };
-            let scene = self.scene(base, workload, script);
-            run(Scene { through: self.swept_call(number), ..scene })?;
+        for Call { workload, script, through } in
+            calls::all(self.seed, self.count, &recorder.store())
+        {
+            run(Scene { through, ..self.scene(base, workload, script) })?;
             tally.calls += 1;
         }
         tally.bus_errors = bus_errors;
         Ok(())
-    }
-
-    /// A call that fails with any error at any time, once or a few times.
-    fn swept_call(&self, number: u64) -> Vec<String> {
-        let mut random = Random::new(self.seed ^ number << 32);
-        let pick = |random: &mut Random, len: usize| to_usize(random.below(to_u64(len)));
-        let swept = SWEPT.get(pick(&mut random, SWEPT.len()));
-        let (call, times) = swept.copied().unwrap_or(("pwrite64", 90));
-        let error = ERRORS.get(pick(&mut random, ERRORS.len())).unwrap_or(&"EIO");
-        let first = 1 + random.below(times);
-        let last = first + random.below(4);
-        strace(call, &format!("error={error}"), &format!("{first}..{last}"))
     }
 
     /// A scene in which nothing fails yet.
@@ -235,13 +180,6 @@ impl Trials {
         }
         faults
     }
-}
-
-fn strace(call: &str, outcome: &str, times: &str) -> Vec<String> {
-    let inject = format!("inject={call}:{outcome}:when={times}");
-    let trace = format!("trace={call}");
-    let words = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject];
-    words.map(str::to_owned).to_vec()
 }
 
 /// Has some of the states examined that are possible from the first failure on, or from anywhere
