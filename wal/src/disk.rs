@@ -134,7 +134,9 @@ impl Directory for Disk {
 }
 
 /// Whether a page of a file that was written before can be written again without any new room.
-/// Where that is not known, a mapping is not written to: `ENOSPC` would end the process.
+/// Where that is not known, a mapping is not written to: `ENOSPC` would end the process. XFS needs
+/// room after all for pages that a copy shares (`cp --reflink`): docs/guarantees.md says not to make
+/// one of an open log.
 #[cfg(target_os = "linux")]
 fn overwrites_in_place(directory: &OwnedFd) -> io::Result<bool> {
     // ext2 to ext4, XFS, tmpfs: statfs(2) has the numbers.
