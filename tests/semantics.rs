@@ -624,6 +624,24 @@ fn what_is_on_its_way_or_not_wanted_is_not_shown() {
     store.read_all(LogQuery::forward().limit(0)).visit(nothing).unwrap();
 }
 
+/// G11: events with ids that are appended again while the first append is on its way to the disk are one
+/// append, wherever that stands in its group.
+#[test]
+fn an_id_is_found_on_its_way_to_the_disk() {
+    let store = open(&SimDisk::new(), 0).unwrap();
+    let append = |number: u8| {
+        let event = NewEvent::new(stream("a"), TYPES[0], "x").unwrap();
+        Append::new().event(event.with_id(EventId::new([number; 16])))
+    };
+    let pending: Vec<_> = (0..3).map(|number| store.append(&append(number))).collect();
+    let again: Vec<_> = (0..3).map(|number| store.append(&append(number))).collect();
+    assert_eq!(store.position(), Position::ZERO, "nothing is written yet");
+    for (first, again) in pending.into_iter().zip(again) {
+        assert_eq!(first.wait().unwrap(), again.wait().unwrap());
+    }
+    assert_eq!(store.position(), Position::new(3));
+}
+
 // Many threads.
 
 const THREADS: u64 = 8;
