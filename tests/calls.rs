@@ -66,6 +66,7 @@ fn of_a_first_life() {
     assert_calls(
         &live(SyncPolicy::Always),
         "names
+        lock
         names
         create 1.seg.prepared
         write_at 1.seg.prepared 0 8192 8192
@@ -135,6 +136,7 @@ fn of_an_opening_after_a_close() {
     assert_calls(
         &left,
         "names 1.idx,1.seg,4.seg
+        lock
         names 1.idx,1.seg,4.seg
         open 1.seg Read
         read_at 1.seg 0 4096 4096
@@ -169,6 +171,7 @@ fn of_an_opening_after_a_power_cut() {
     assert_calls(
         &left,
         "names 1.seg,2.prepared,4.seg
+        lock
         names 1.seg,2.prepared,4.seg
         open 1.seg Read
         read_at 1.seg 0 4096 4096
@@ -209,11 +212,11 @@ fn of_an_opening_after_a_power_cut() {
 fn of_a_segment_that_cannot_be_prepared() {
     let disk = disk();
     // Both of `write_at 0.prepared`.
-    disk.fail_at(11, Fault::EINTR, Times::Once);
-    disk.fail_at(12, Fault::ENOSPC, Times::Once);
+    disk.fail_at(12, Fault::EINTR, Times::Once);
+    disk.fail_at(13, Fault::ENOSPC, Times::Once);
     let annals = open(&disk, SyncPolicy::Always);
     annals.append(&numbered(0, APPENDS[0])).wait().unwrap();
-    let after = calls(&disk).split_off(9);
+    let after = calls(&disk).split_off(10);
     let expected = [
         "create 0.prepared",
         "write_at 0.prepared 0 8192 error 4",

@@ -88,6 +88,9 @@ impl fmt::Debug for SimDisk {
 impl Directory for SimDisk {
     fn lock(&self) -> Result<Box<dyn WriterLock>, LockError> {
         let mut disk = self.0.lock();
+        let result = disk.begin();
+        disk.end(|| format!("lock {}", outcome(result.as_ref().map(|()| "ok"))));
+        result?;
         if disk.locked {
             return Err(LockError::Held { holder: "another writer of this simulation".to_owned() });
         }
