@@ -59,6 +59,9 @@ pub(crate) struct Tally {
     pub(crate) cuts: [u64; 3],
     /// Requests that were recorded: writes, discards, flushes.
     pub(crate) requests: [u64; 3],
+    /// Boundaries between requests that leave a disk which no earlier one since the last flush does:
+    /// how many there were in the recordings, and at how many a state was examined.
+    pub(crate) boundaries: [u64; 2],
     /// States, examined or gone on with, of which only whole blocks are missing, since the
     /// filesystem takes nothing else.
     pub(crate) not_torn: u64,
@@ -215,7 +218,11 @@ impl Campaign {
         let possible = requests(recording) * (1 + self.subsets) + 1;
         let mut random = Random::new(recording.seed ^ 0x5747_4154_4553);
         let (mut chosen, mut seen) = (None, 0);
+        let (mut boundary, mut covered) = (None, None);
         for state in States::new(recording) {
+            let is_next = boundary.replace(state.cut) != Some(state.cut);
+            let [all, examined] = &mut tally.boundaries;
+            *all += u64::from(is_next);
             if random.below(possible) >= share.max(60) {
                 continue;
             }
@@ -227,6 +234,7 @@ impl Campaign {
                 chosen = Some(state.clone());
             }
             *made += 1;
+            *examined += u64::from(covered.replace(state.cut) != Some(state.cut));
             tally.count_state(recording, &state);
             if !pool.examine(recording, state) {
                 break;
@@ -252,6 +260,12 @@ fn requests(recording: &Recording) -> u64 {
 }
 
 impl Tally {
+    /// At how many hundredths of the boundaries a state was examined.
+    pub(crate) fn covered_percent(&self) -> u64 {
+        let [all, examined] = self.boundaries;
+        (examined * 100).checked_div(all).unwrap_or(0)
+    }
+
     fn count(&mut self, recording: &Recording) {
         self.recordings += 1;
         let [writes, discards, flushes] = &mut self.requests;

@@ -62,18 +62,20 @@ impl Report {
         let (states, findings) = (tally.states, tally.findings.len());
         println!(
             "{}: {states} states ({first} of a first life, {second} of a second, {third} of a \
-             third; {} untorn; {} different disks) of {} recordings ({writes} writes, {discards} discards, {flushes} \
+             third; {} untorn; {} different disks; at {} % of the boundaries) of {} recordings ({writes} writes, {discards} discards, {flushes} \
              flushes), {findings} broken promises, {} s",
             filesystem.name(),
             tally.not_torn,
             tally.disks.len(),
+            tally.covered_percent(),
             tally.recordings,
             duration.as_secs()
         );
         self.power_cuts.push(format!(
             "| {} | {states} | {durable} | {prefix} | {subset} | {first} | {second} | {third} | \
-             {} | {writes} | {discards} | {flushes} | {} | {findings} | {} |",
+             {} | {} | {writes} | {discards} | {flushes} | {} | {findings} | {} |",
             filesystem.name(),
+            tally.covered_percent(),
             tally.recordings,
             tally.not_torn,
             duration.as_secs()
@@ -224,11 +226,12 @@ const PARTS: &str = "# Power cuts on real filesystems, part by part\n\n\
 
 const POWER_CUTS: &str = "\n## Power cuts\n\n\
     States are disks that a power cut may leave behind: with nothing of what was not flushed, all \
-    of it, or a random subset; in the first life of a store, its second, its third. Untorn: the \
-    filesystem itself did not outlive torn blocks, so only whole ones are missing.\n\n\
-    | filesystem | states | durable | prefix | subset | first | second | third | recordings | \
-    writes | discards | flushes | untorn | broken promises | s |\n\
-    |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+    of it, or a random subset; in the first life of a store, its second, its third. Covered: at \
+    how many hundredths of the boundaries between requests that leave a disk of their own a state \
+    was examined. Untorn: the filesystem itself did not outlive torn blocks, so only whole ones are missing.\n\n\
+    | filesystem | states | durable | prefix | subset | first | second | third | covered % | \
+    recordings | writes | discards | flushes | untorn | broken promises | s |\n\
+    |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
 
 const FAILURES: &str = "\n## Failing and full disks\n\n\
     | filesystem | failing disks | failing calls | full disks | unreadable disks | ended by SIGBUS | \
