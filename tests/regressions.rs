@@ -249,6 +249,17 @@ fn copy_files(from: &Path, to: &Path, kind: &str) {
     }
 }
 
+/// Fills a segment, whose image is written; a copy of it as it was in between is kept.
+fn fill(path: &Path, older: &Path) {
+    let annals = small(path);
+    annals.append(&append("a", 100)).wait().unwrap();
+    annals.close().unwrap();
+    copy_files(path, older, "seg");
+    let annals = small(path);
+    append_until_imaged(&annals, "a");
+    annals.close().unwrap();
+}
+
 /// A log was restored from an older copy of its segments, beside which the newer index images still
 /// lay, and went on with other events of the same size. The next opening took the old image for that
 /// of the segment: a stream was empty, another longer than it was, expectations that did not hold were
@@ -256,13 +267,7 @@ fn copy_files(from: &Path, to: &Path, kind: &str) {
 #[test]
 fn an_image_of_another_life_of_its_segment_is_not_used() {
     let (dir, older, images) = (tempdir(), tempdir(), tempdir());
-    let annals = small(dir.path());
-    annals.append(&append("a", 100)).wait().unwrap();
-    annals.close().unwrap();
-    copy_files(dir.path(), older.path(), "seg");
-    let annals = small(dir.path());
-    append_until_imaged(&annals, "a");
-    annals.close().unwrap();
+    fill(dir.path(), older.path());
     let images_used = small(dir.path()).stats().images;
     assert_eq!(images_used, 1, "the image of this life is used");
     copy_files(dir.path(), images.path(), "idx");
@@ -292,13 +297,7 @@ fn an_image_of_another_life_of_its_segment_is_not_used() {
 #[test]
 fn an_image_beside_the_last_segment_is_removed() {
     let (dir, older) = (tempdir(), tempdir());
-    let annals = small(dir.path());
-    annals.append(&append("a", 100)).wait().unwrap();
-    annals.close().unwrap();
-    copy_files(dir.path(), older.path(), "seg");
-    let annals = small(dir.path());
-    append_until_imaged(&annals, "a");
-    annals.close().unwrap();
+    fill(dir.path(), older.path());
     let image = dir.path().join(format!("{:020}.idx", 1));
     let of_another_life = fs::read(&image).unwrap();
     // One that belongs there stays, without being written again.
