@@ -332,6 +332,27 @@ fn the_next_segment_is_prepared_when_half_of_this_one_is_full() {
     }
 }
 
+/// Segments of sizes that are no multiples of what is zeroed at once have the size that their headers
+/// say, or the log could not be opened again.
+#[test]
+fn segments_of_odd_sizes_are_opened_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Directory> = Arc::new(Disk::create(dir.path()).unwrap());
+    let options = LogOptions { segment_bytes: (300 << 10) + 8, ..options() };
+    let (log, _) = open(&disk, options.clone());
+    let pushed: Vec<Pushed> = (0..9).map(|_| push(&log, &vec![1; 90 << 10])).collect();
+    for pushed in pushed {
+        pushed.ticket.wait().unwrap();
+    }
+    log.close().unwrap();
+    let (log, seen) = open(&disk, options);
+    assert_eq!(seen.0.len(), 9);
+    let stats = log.stats();
+    assert!(stats.segments >= 3 && stats.bytes_reserved % (256 << 10) > 0, "{stats:?}");
+    assert!(log.directory().display("1.seg").contains(dir.path().to_str().unwrap()));
+    assert_eq!(Memory::default().display("1.seg"), "memory:1.seg");
+}
+
 #[test]
 fn a_segment_that_would_be_too_large_is_refused() {
     let memory: Arc<dyn Directory> = Arc::new(Memory::default());
