@@ -370,3 +370,55 @@ async fn tasks_execute_commands() {
     let sum: u64 = (0..10).map(|n| balance(&annals, &id(&format!("account-{n}")))).sum();
     assert_eq!(sum, 200);
 }
+
+/// Discovers one stream after the other, so many in all, each through the one before.
+struct Chain(u64);
+
+impl CommandStreams for Chain {
+    fn streams(&self) -> Vec<StreamId> {
+        vec![id("link-0")]
+    }
+}
+
+impl Command for Chain {
+    type State = u64;
+    type Event = Money;
+    type Rejection = u64;
+
+    fn discover(&self, read: &u64) -> Vec<StreamId> {
+        (*read <= self.0).then(|| id(&format!("link-{read}"))).into_iter().collect()
+    }
+
+    fn evolve(&self, read: &mut u64, _: &Recorded<Money>) {
+        *read += 1;
+    }
+
+    fn decide(&self, read: &u64) -> Result<Decision<Money>, u64> {
+        Err(*read)
+    }
+}
+
+/// As many rounds of discovery as are allowed are allowed, and no more.
+#[test]
+fn discovery_may_take_as_many_rounds_as_it_is_said_to() {
+    let annals = Annals::in_memory().unwrap();
+    for link in 0..100 {
+        let event = Payloads::new(Bincode).encode(id(&format!("link-{link}")), &Money::In(1));
+        annals.append(&Append::new().event(event.unwrap())).wait().unwrap();
+    }
+    let executor = Executor::new(annals);
+    let Err(ExecuteError::Invalid(InvalidCommand::EndlessDiscovery { rounds })) =
+        executor.execute_blocking(&Chain(99))
+    else {
+        panic!("it should not end")
+    };
+    let most = u64::from(rounds);
+    for (streams, is_allowed) in [(most - 1, true), (most, true), (most + 1, false)] {
+        let result = executor.execute_blocking(&Chain(streams));
+        match result {
+            Err(ExecuteError::Rejected(read)) => assert!(is_allowed && read == streams + 1),
+            Err(ExecuteError::Invalid(_)) => assert!(!is_allowed, "{streams}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
