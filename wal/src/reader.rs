@@ -11,7 +11,7 @@ use crate::{
     error::ReadError,
     format::{ALIGN, HEAD_LEN, Head},
     frame::FrameView,
-    num::{to_u64, to_usize},
+    num::to_usize,
     options::ReadMode,
     segment::Segment,
     stretch::{Checks, Stretch, Trust, Walk},
@@ -43,10 +43,9 @@ pub enum Pattern {
     Backward,
 }
 
-/// Bytes of a segment that were read, or of a frame that was copied.
+/// Bytes of the reader's segment that were read, or of a frame that was copied.
 #[derive(Debug, Default)]
 struct Window {
-    segment: u64,
     start: u64,
     bytes: Vec<u8>,
     /// Copied from the tail: its head may lack what is only known when it is written.
@@ -55,12 +54,12 @@ struct Window {
 
 impl Window {
     /// The bytes of a range of the file, if all of them are here.
-    fn get(&self, segment: u64, range: &Range<u64>) -> Option<&[u8]> {
-        let end = self.start + to_u64(self.bytes.len());
-        if self.is_copy || self.segment != segment || range.start < self.start || range.end > end {
+    fn get(&self, range: &Range<u64>) -> Option<&[u8]> {
+        if self.is_copy {
             return None;
         }
-        self.bytes.get(to_usize(range.start - self.start)..to_usize(range.end - self.start))
+        let start = range.start.checked_sub(self.start)?;
+        self.bytes.get(to_usize(start)..to_usize(range.end - self.start))
     }
 }
 
@@ -128,8 +127,8 @@ impl Reader {
     /// Copies a frame that is not in its file yet. `false`: it went there in between, or is
     /// nowhere.
     fn copy_from_tail(&mut self, address: Address) -> bool {
-        let Window { segment, start, bytes, is_copy } = &mut self.window;
-        (*segment, *start, *is_copy) = (address.segment, address.offset, true);
+        let Window { start, bytes, is_copy } = &mut self.window;
+        (*start, *is_copy) = (address.offset, true);
         let copied = self.shared.tail.lock().copy_frame(address, bytes);
         if copied.is_none() {
             bytes.clear();
@@ -184,8 +183,7 @@ impl Reader {
     /// Has the window cover a range of the file; returns it, if the file goes so far.
     fn load(&mut self, range: Range<u64>) -> Result<Option<&[u8]>, ReadError> {
         let segment = &self.segment;
-        let number = segment.header.segment;
-        if self.window.get(number, &range).is_none() {
+        if self.window.get(&range).is_none() {
             let start = match self.pattern {
                 Pattern::Probe | Pattern::Forward => range.start,
                 Pattern::Backward => range.end.saturating_sub(SCAN_BYTES).min(range.start),
@@ -196,12 +194,11 @@ impl Reader {
                 Pattern::Backward => range.end,
             };
             let end = end.min(segment.written());
-            self.window.segment = number;
             self.window.start = start;
             self.window.is_copy = false;
             segment.read(start, end.saturating_sub(start), &mut self.window.bytes)?;
         }
-        Ok(self.window.get(number, &range))
+        Ok(self.window.get(&range))
     }
 
     /// The commit that has `record`, which must have been written.

@@ -236,13 +236,15 @@ fn sealed_segments_hold_no_files() {
 /// finished yet, and later took it for the file's: a sound frame was reported as damaged.
 #[test]
 fn a_frame_that_was_read_on_its_way_is_read_again_from_its_file() {
-    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
-    let (log, _) = open(&memory, options());
-    let pushed = push(&log, &body(5));
-    let mut reader = log.reader(Pattern::Probe);
-    reader.frame(pushed.address).unwrap();
-    pushed.ticket.wait().unwrap();
-    assert_eq!(reader.frame(pushed.address).unwrap().body, body(5));
+    for read_mode in [ReadMode::Map, ReadMode::Pread] {
+        let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+        let (log, _) = open(&memory, LogOptions { read_mode, ..options() });
+        let pushed = push(&log, &body(5));
+        let mut reader = log.reader(Pattern::Probe);
+        reader.frame(pushed.address).unwrap();
+        pushed.ticket.wait().unwrap();
+        assert_eq!(reader.frame(pushed.address).unwrap().body, body(5));
+    }
 }
 
 /// A long log does not fill the memory with where its frames begin, and every frame is found.
