@@ -361,22 +361,49 @@ fn segments_of_odd_sizes_are_opened_again() {
 
 #[test]
 fn a_segment_that_would_be_too_large_is_refused() {
-    let memory: Arc<dyn Directory> = Arc::new(Memory::default());
-    let (log, _) = open(&memory, options());
+    let dir = tempfile::tempdir().unwrap();
+    let disk: Arc<dyn Directory> = Arc::new(Disk::create(dir.path()).unwrap());
+    let (log, _) = open(&disk, options());
     for bytes in [(1 << 34) + 4096, u64::MAX] {
         assert!(matches!(log.make_room(bytes), Err(PushError::TooLarge)));
     }
+    // The largest is tried, where nothing can be made.
+    std::fs::remove_dir_all(dir.path()).unwrap();
+    assert!(matches!(log.make_room(1 << 34), Err(PushError::NoRoom(_))));
 }
 
-/// Who pushes much and waits for nothing has it written all the same, before it fills the memory.
+/// A frame that does not fit comes before the next segment was asked for: that one is as large as it
+/// would have been.
 #[test]
-fn much_that_nobody_waits_for_is_written() {
+fn segments_grow_as_well_when_a_frame_asks_for_them() {
     let memory: Arc<dyn Directory> = Arc::new(Memory::default());
     let (log, _) = open(&memory, LogOptions { segment_bytes: 8 << 20, ..options() });
-    let rise = log.listen();
-    let _kept: Vec<Pushed> = (1..=5).map(|_| push(&log, &vec![1; 64 << 10])).collect();
-    rise.wait();
-    assert!(log.durable() >= 4);
+    for (kib, capacity) in [(400, 1 << 20), (700, 2 << 20), (200, 2 << 20), (1_500, 4 << 20)] {
+        push(&log, &vec![1; kib << 10]).ticket.wait().unwrap();
+        assert_eq!(log.active_segment().capacity, capacity, "{kib} KiB");
+    }
+}
+
+/// Who pushes much and waits for nothing has it written all the same, before it fills the memory: by
+/// the flusher, if there is one.
+#[test]
+fn much_that_nobody_waits_for_is_written() {
+    for (count, kib) in [(5, 64), (1, 300)] {
+        for threads in [Threads::Background, Threads::Inline] {
+            let memory: Arc<dyn Directory> = Arc::new(Memory::default());
+            let options = LogOptions { segment_bytes: 8 << 20, threads, ..options() };
+            let (log, _) = open(&memory, options);
+            let rise = log.listen();
+            let _kept: Vec<Pushed> = (0..count).map(|_| push(&log, &vec![1; kib << 10])).collect();
+            match threads {
+                Threads::Background => {
+                    rise.wait();
+                    assert!(log.durable() >= count.min(4));
+                }
+                Threads::Inline => assert_eq!(log.durable(), 0),
+            }
+        }
+    }
 }
 
 fn copied(directory: &Memory) -> Memory {
