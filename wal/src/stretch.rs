@@ -204,3 +204,94 @@ impl<'a> Stretch<'a> {
         (is_passed && !self.segment.is_due(at.offset)).then(|| head.next(at))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        format::{FRAMES_START, body_checksum},
+        log::Log,
+        memory::Memory,
+        options::{LogOptions, ReadMode},
+        reader::Pattern,
+        tail::NewFrame,
+    };
+
+    /// A log of three frames, and where each begins.
+    fn log(read_mode: ReadMode) -> (Log, Vec<u64>) {
+        let options = LogOptions { read_mode, ..LogOptions::default() };
+        let log = Log::open(Arc::new(Memory::default()), options, &mut ()).unwrap();
+        let body = [7; 40];
+        let body_checksum = body_checksum(&body);
+        let frame = NewFrame { record_count: 1, time: 5, stamps: &[9], body: &body, body_checksum };
+        let pushed = [(); 3].map(|()| log.push(&frame).unwrap());
+        let offsets = pushed.iter().map(|pushed| pushed.address.offset).collect();
+        for pushed in pushed {
+            pushed.ticket.wait().unwrap();
+        }
+        (log, offsets)
+    }
+
+    /// A frame that goes on behind the end is elsewhere, unless it is what was loaded for: then, and
+    /// if it is all here, something is wrong with it.
+    #[test]
+    fn what_is_missing_is_elsewhere_or_damaged() {
+        let (log, offsets) = log(ReadMode::Pread);
+        let mut reader = log.reader(Pattern::Forward);
+        let address = Address { segment: 1, offset: offsets[0] };
+        let stretch = reader.stretch(address).unwrap();
+        let [second, third] = [1, 2].map(|index| to_usize(offsets[index] - offsets[0]));
+        let body_byte = third - 1;
+        let flipped = |byte: usize| {
+            let mut bytes = stretch.bytes.to_vec();
+            bytes[byte] ^= 1;
+            bytes
+        };
+        let body = "the body's checksum does not match";
+        let longer = "the frame is longer than what was written";
+        // What is flipped, how many bytes are here, and why the second frame is not.
+        for (byte, len, reason, reason_if_first) in [
+            (body_byte, stretch.bytes.len(), Some(body), body),
+            (body_byte, third, Some(body), body),
+            (body_byte, third - 1, None, longer),
+            (
+                second,
+                third,
+                Some("the head's checksum does not match"),
+                "the head's checksum does not match",
+            ),
+            (body_byte, second + 47, None, "fewer bytes are left than a frame has"),
+            (body_byte, second, None, "fewer bytes are left than a frame has"),
+        ] {
+            let bytes = &flipped(byte)[..len];
+            for (first, expected) in [(0, reason), (1, Some(reason_if_first))] {
+                let stretch = Stretch { bytes, first: offsets[first], ..stretch };
+                assert!(stretch.frame(offsets[1]).is_none());
+                let found = match stretch.missing(offsets[1]) {
+                    Err(ReadError::Corrupt(found)) => Some(found),
+                    other => other.map(|()| None).unwrap(),
+                };
+                assert_eq!(found.as_ref().map(|found| found.reason.as_str()), expected, "{len}");
+                assert!(found.is_none_or(|found| found.offset == offsets[1]));
+            }
+        }
+    }
+
+    /// What was checked from a segment's beginning on is known, up to where the last frame ends.
+    #[test]
+    fn a_walk_notes_how_far_it_checked() {
+        let (log, offsets) = log(ReadMode::MapCheckedOnce);
+        let mut reader = log.reader(Pattern::Forward);
+        let address = Address { segment: 1, offset: FRAMES_START };
+        let stretch = reader.stretch(address).unwrap();
+        for (index, offset) in offsets.iter().enumerate() {
+            assert!(!stretch.segment.is_checked(*offset), "frame {index}");
+            assert!(stretch.frame(*offset).is_some());
+            assert!(stretch.segment.is_checked(*offset), "frame {index}");
+        }
+    }
+}
