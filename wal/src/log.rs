@@ -412,6 +412,79 @@ mod tests {
         }
     }
 
+    fn push(log: &Log, body: &[u8]) -> Pushed {
+        let body_checksum = crate::format::body_checksum(body);
+        let frame = NewFrame { record_count: 1, time: 0, stamps: &[], body, body_checksum };
+        log.push(&frame)
+            .or_else(|_| {
+                log.make_room(Tail::capacity_for(&frame)).unwrap();
+                log.push(&frame)
+            })
+            .unwrap()
+    }
+
+    /// A group's memory is used again, but for a large one's: one large commit would take it for ever.
+    #[test]
+    fn a_group_counts_its_frames_and_leaves_its_memory() {
+        let options = LogOptions { threads: Threads::Inline, ..LogOptions::default() };
+        let log = Log::open(Arc::new(Memory::default()), options, &mut ()).unwrap();
+        // The large one has a segment of its own, so that a seal comes before it.
+        for (bodies, len, frames, is_kept) in
+            [(3, 64, 3, true), (1, 5 << 20, 2, false), (2, 8, 2, true)]
+        {
+            let body = vec![1; len];
+            let pushed: Vec<Pushed> = (0..bodies).map(|_| push(&log, &body)).collect();
+            let mut tail = log.shared.tail.lock();
+            let group = tail.take().unwrap();
+            let bytes: usize = group.parts.iter().map(|part| part.bytes.len()).sum();
+            assert_eq!(group.bytes, u64::try_from(bytes).unwrap());
+            assert_eq!((group.frames, group.last_record), (frames, log_end(&pushed)));
+            drop(group);
+            let durable = tail.durable;
+            assert_eq!(tail.written(durable), log_end(&pushed));
+            assert_eq!(tail.spare.capacity() > 0, is_kept, "after {len} bytes");
+            drop(tail);
+        }
+    }
+
+    fn log_end(pushed: &[Pushed]) -> u64 {
+        pushed.last().unwrap().first_record
+    }
+
+    /// Where nothing is new, nothing is synced: neither at an interval's end nor at the log's.
+    #[test]
+    fn what_is_durable_is_not_synced_again() {
+        let options = LogOptions { threads: Threads::Inline, ..LogOptions::default() };
+        let log = Log::open(Arc::new(Memory::default()), options, &mut ()).unwrap();
+        for syncs in 1..=2 {
+            push(&log, &[0; 8]).ticket.wait().unwrap();
+            log.shared.sync_now();
+            assert_eq!(log.stats().syncs, syncs);
+        }
+        log.close().unwrap();
+        assert_eq!(log.stats().syncs, 3, "the close mark's");
+        log.close().unwrap();
+        assert_eq!(log.stats().syncs, 3);
+    }
+
+    /// A segment that was begun, and of which nothing is written, is not what there is to sync: its
+    /// group is written then, and synced with the end of the segment before.
+    #[test]
+    fn a_segment_without_bytes_is_not_synced() {
+        let options = LogOptions {
+            segment_bytes: 8 << 10,
+            sync_policy: SyncPolicy::Never,
+            threads: Threads::Inline,
+            ..LogOptions::default()
+        };
+        let log = Log::open(Arc::new(Memory::default()), options, &mut ()).unwrap();
+        let [first, second] = [(); 2].map(|()| push(&log, &[1; 3000]));
+        assert_eq!((first.address.segment, second.address.segment), (1, 2));
+        assert_eq!((log.durable(), log.stats().syncs), (1, 0));
+        log.shared.sync_now();
+        assert_eq!((log.durable(), log.stats().syncs), (2, 2));
+    }
+
     #[test]
     fn it_syncs_when_an_interval_is_over_and_not_before() {
         let (interval, clock) = (Duration::from_hours(1), Arc::new(Clock::default()));
@@ -423,14 +496,10 @@ mod tests {
             ..LogOptions::default()
         };
         let log = Log::open(Arc::new(Memory::default()), options, &mut ()).unwrap();
-        let body = [0; 8];
-        let body_checksum = crate::format::body_checksum(&body);
         let (mut synced, hour) = (0, 3_600_000_000);
         let mut seen = Vec::new();
         for now in [hour - 1, hour, hour + 1, 3 * hour, -5] {
-            let frame =
-                NewFrame { record_count: 1, time: 0, stamps: &[], body: &body, body_checksum };
-            log.push(&frame).unwrap().ticket.wait().unwrap();
+            push(&log, &[0; 8]).ticket.wait().unwrap();
             clock.0.store(now, Ordering::SeqCst);
             let before = log.stats().syncs;
             let left = log.shared.sync_when_due(&mut synced, interval);

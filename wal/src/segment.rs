@@ -253,7 +253,64 @@ fn search(waypoints: &[Waypoint], record: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
+    use crate::{memory::Memory, storage::Directory};
+
+    fn segment() -> Segment {
+        let file = Memory::default().create("a").unwrap();
+        let header =
+            Header { log_id: 3, segment: 1, first_record: 10, capacity: 1 << 20, chain: 0 };
+        Segment::new(header, "a".to_owned(), file, None)
+    }
+
+    /// Too many waypoints fill the memory, too few make every search long.
+    #[test]
+    fn every_so_many_bytes_a_waypoint_is_noted() {
+        let (segment, waypoint) = (segment(), to_u64(size_of::<Waypoint>()));
+        assert_eq!(segment.waypoint_bytes(), 0);
+        for (record, offset, is_due) in [
+            (10, FRAMES_START, true),
+            (11, FRAMES_START + 8, false),
+            (12, FRAMES_START + WAYPOINT_BYTES - 8, false),
+            (13, FRAMES_START + WAYPOINT_BYTES, true),
+            (13, FRAMES_START + WAYPOINT_BYTES, false),
+            (14, FRAMES_START + 2 * WAYPOINT_BYTES - 8, false),
+            (15, FRAMES_START + 3 * WAYPOINT_BYTES + 8, true),
+        ] {
+            assert_eq!(segment.is_due(offset), is_due, "{offset}");
+            let before = segment.waypoint_before(record);
+            segment.note(record, offset);
+            let after = if is_due { offset } else { before };
+            assert_eq!(segment.waypoint_before(record), after);
+        }
+        assert_eq!(segment.waypoint_before(9), FRAMES_START, "a record before the first");
+        assert_eq!(segment.waypoint_before(u64::MAX), FRAMES_START + 3 * WAYPOINT_BYTES + 8);
+        // As a vector grows: room for four.
+        assert_eq!(segment.waypoint_bytes(), 4 * waypoint);
+        for n in 4..=THINNED_OUT + 1 {
+            segment.note(10 + to_u64(n), FRAMES_START + to_u64(n + 1) * WAYPOINT_BYTES);
+        }
+        assert!(segment.waypoint_bytes() > to_u64(THINNED_OUT) * waypoint);
+        segment.thin_out();
+        assert!(segment.waypoint_bytes() <= 4 * waypoint, "two are left");
+        assert_eq!(segment.waypoint_before(20), FRAMES_START);
+        let last = FRAMES_START + to_u64(THINNED_OUT + 2) * WAYPOINT_BYTES;
+        assert_eq!(segment.waypoint_before(u64::MAX), last);
+    }
+
+    /// Only what was checked from the beginning on, without a gap.
+    #[test]
+    fn frames_behind_one_that_was_not_checked_are_not_known() {
+        let segment = segment();
+        assert!(!segment.is_checked(FRAMES_START));
+        segment.note_checked(FRAMES_START + 80, FRAMES_START + 160);
+        assert!(!segment.is_checked(FRAMES_START) && !segment.is_checked(FRAMES_START + 80));
+        segment.note_checked(FRAMES_START, FRAMES_START + 80);
+        assert!(segment.is_checked(FRAMES_START));
+        assert!(!segment.is_checked(FRAMES_START + 80), "it begins where what is checked ends");
+    }
 
     #[test]
     fn a_guess_is_as_good_as_a_search() {

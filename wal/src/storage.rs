@@ -196,3 +196,23 @@ fn is_to_repeat(error: &io::Error, interrupts: &mut u32) -> bool {
     *interrupts += 1;
     error.kind() == io::ErrorKind::Interrupted && *interrupts <= 100
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::disk::Disk;
+
+    #[test]
+    fn what_cannot_be_removed_is_an_error_and_what_is_not_there_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::create(dir.path()).unwrap();
+        drop(disk.create("file").unwrap());
+        drop(Disk::create(&dir.path().join("directory")).unwrap());
+        for (name, is_removed) in [("file", true), ("file", true), ("directory", false)] {
+            assert_eq!(remove_if_there(&disk, name).is_ok(), is_removed, "{name}");
+        }
+        assert_eq!(disk.names().unwrap(), ["directory"]);
+    }
+}
