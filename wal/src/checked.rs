@@ -91,5 +91,9 @@ mod tests {
             assert!(!checked.has(Address { segment, offset }), "{segment} {offset}");
         }
         assert!(checked.has(Address { segment: noted, offset: 4096 }));
+        // The last place of the largest segment.
+        let last = Address { segment: noted, offset: (1 << 34) - 8 };
+        checked.put(last);
+        assert!(checked.has(last));
     }
 }

@@ -246,3 +246,26 @@ fn describe_holder(file: &mut fs::File) -> String {
         Err(_) => format!("process {pid}"),
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    /// A log in memory that finds none while it writes would end the process.
+    #[test]
+    fn a_file_in_memory_has_its_memory_when_it_is_mapped_for_writing() {
+        let len = 1 << 20;
+        for (access, is_taken) in [(Access::Read, false), (Access::Write, true)] {
+            let file = DiskFile::unnamed().unwrap();
+            assert!(file.extend(len).unwrap());
+            let map = file.map(len, access).unwrap().unwrap();
+            assert_eq!(map.is_writable(), is_taken);
+            let taken = 512 * file.file.metadata().unwrap().blocks();
+            assert_eq!(taken, if is_taken { len } else { 0 });
+        }
+    }
+}

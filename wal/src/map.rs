@@ -59,15 +59,22 @@ impl Map {
     #[expect(unsafe_code, reason = "what is advised is harmless only for files")]
     pub(crate) fn withdraw(&self, range: Range<usize>) {
         #[cfg(target_os = "linux")]
-        if self.is_writable() && range.start < range.end && range.end <= self.raw.len() {
+        if let Some(len) = self.withdrawn_len(&range) {
             let advice = memmap2::UncheckedAdvice::DontNeed;
-            let len = range.end - range.start;
             // SAFETY: of a shared mapping of a file nothing is lost: what was written is in the
-            // page cache, where the next access finds it.
+            // page cache, where the next access finds it. The range lies in the mapping.
             let advised = unsafe { self.raw.unchecked_advise_range(advice, range.start, len) };
             // Only speed depends on it.
             drop(advised);
         }
+    }
+
+    /// How many bytes [`Map::withdraw`] withdraws: none behind the mapping, where other memory may lie
+    /// that would be lost.
+    #[cfg(target_os = "linux")]
+    fn withdrawn_len(&self, range: &Range<usize>) -> Option<usize> {
+        let len = range.end.checked_sub(range.start).filter(|len| *len > 0)?;
+        (self.is_writable() && range.end <= self.raw.len()).then_some(len)
     }
 
     /// Whether [`Map::write`] can write.
@@ -208,5 +215,24 @@ mod tests {
         map.withdraw(4096..4096);
         map.withdraw(0..LEN + 4096);
         assert!(map.bytes().iter().all(|byte| *byte == 7));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn only_what_is_mapped_for_writing_is_withdrawn() {
+        let (_file, map) = mapped(Access::Write);
+        let (end, start) = (LEN + 1, 4096);
+        for (range, len) in [
+            (0..LEN, Some(LEN)),
+            (start..LEN, Some(LEN - start)),
+            (start..start + 1, Some(1)),
+            (0..end, None),
+            (LEN..end, None),
+            (start..start, None),
+            (Range { start, end: 0 }, None),
+        ] {
+            assert_eq!(map.withdrawn_len(&range), len, "{range:?}");
+        }
+        assert_eq!(mapped(Access::Read).1.withdrawn_len(&(0..LEN)), None);
     }
 }

@@ -70,7 +70,38 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
+
+    /// A clock that goes on as far as the test says whenever somebody looks at it.
+    #[derive(Debug)]
+    struct Clock {
+        now: AtomicI64,
+        step: i64,
+    }
+
+    impl Environment for Clock {
+        fn now_micros(&self) -> i64 {
+            self.now.fetch_add(self.step, Relaxed)
+        }
+        fn random(&self) -> io::Result<u128> {
+            Ok(4)
+        }
+    }
+
+    #[test]
+    fn one_group_of_sixteen_is_timed_by_a_clock_that_goes_on() {
+        let nanos = SLOW_MICROS * 1_000;
+        // The others take nothing of the mean; a clock that goes back none of it either.
+        for (step, mean) in [(0, nanos - nanos / 8), (-5, nanos)] {
+            let (pace, clock) = (Pace::default(), Clock { now: AtomicI64::new(100), step });
+            let written: Vec<u64> = (1..31).map(|n| pace.timed(&clock, n, || n)).collect();
+            assert_eq!(written, (1..31).collect::<Vec<_>>());
+            assert_eq!(clock.now.load(Relaxed), 100 + 2 * step, "looked at twice");
+            assert_eq!(pace.0.load(Relaxed), mean);
+        }
+    }
 
     #[test]
     fn is_quick_after_some_quick_groups_until_a_slow_one() {
@@ -80,5 +111,6 @@ mod tests {
         assert!(pace.is_quick());
         pace.note(100);
         assert!(!pace.is_quick());
+        assert!(!Pace(AtomicI64::new(QUICK_NANOS)).is_quick());
     }
 }
