@@ -229,7 +229,14 @@ impl Segment {
 /// How many waypoints are at or before a record. Frames are of about the same size nearly
 /// everywhere, so that a guess is close, and few lines of memory are touched.
 fn search(waypoints: &[Waypoint], record: u32) -> usize {
-    let is_before = |waypoint: &Waypoint| waypoint.record <= record;
+    search_by(waypoints, record, |waypoint| waypoint.record <= record)
+}
+
+fn search_by(
+    waypoints: &[Waypoint],
+    record: u32,
+    is_before: impl Fn(&Waypoint) -> bool + Copy,
+) -> usize {
     let Some(last) = waypoints.last().filter(|last| !is_before(last)) else {
         return waypoints.len();
     };
@@ -254,6 +261,8 @@ fn search(waypoints: &[Waypoint], record: u32) -> usize {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::cell::Cell;
 
     use super::*;
     use crate::{memory::Memory, storage::Directory};
@@ -310,6 +319,36 @@ mod tests {
         segment.note_checked(FRAMES_START, FRAMES_START + 80);
         assert!(segment.is_checked(FRAMES_START));
         assert!(!segment.is_checked(FRAMES_START + 80), "it begins where what is checked ends");
+    }
+
+    /// How many waypoints a search looks at, at most.
+    fn looks_max(len: u32, shape: fn(u32) -> u32) -> u32 {
+        let waypoints: Vec<Waypoint> =
+            (0..len).map(|n| Waypoint { record: shape(n), offset: n }).collect();
+        let looks = Cell::new(0);
+        let looks_for = |n| {
+            let record = shape(n);
+            looks.set(0);
+            let found = search_by(&waypoints, record, |waypoint| {
+                looks.set(looks.get() + 1);
+                waypoint.record <= record
+            });
+            assert_eq!(found, to_usize(u64::from(n) + 1));
+            looks.get()
+        };
+        (0..len).map(looks_for).max().unwrap()
+    }
+
+    /// The guess is next to it where frames are of the same size; elsewhere it goes there in steps that grow.
+    #[test]
+    fn few_waypoints_are_looked_at() {
+        assert!(looks_max(10_000, |n| 7 * n) <= 6, "{}", looks_max(10_000, |n| 7 * n));
+        let shapes: [fn(u32) -> u32; 3] =
+            [|n| n * n, |n| if n < 9_000 { n } else { n * 1_000 }, |n| 1_000_000 + n];
+        for shape in shapes {
+            let most = looks_max(10_000, shape);
+            assert!(most <= 2 * 14, "{most}");
+        }
     }
 
     #[test]
