@@ -9,7 +9,7 @@ use crate::{
     address::Address,
     commit::Shared,
     error::ReadError,
-    format::{ALIGN, HEAD_LEN, Head},
+    format::{HEAD_LEN, Head},
     frame::FrameView,
     num::to_usize,
     options::ReadMode,
@@ -264,6 +264,6 @@ impl Reader {
         // The last frame of the segment before is its seal, which stands where writing ended.
         self.enter(address.segment - 1)?;
         let offset = self.segment.written().saturating_sub(HEAD_LEN);
-        Ok(Some(Address { segment: address.segment - 1, offset: offset - offset % ALIGN }))
+        Ok(Some(Address { segment: address.segment - 1, offset }))
     }
 }

@@ -146,6 +146,11 @@ fn as_much_is_read_at_once_as_is_likely_wanted() {
         (2, 4 * KIB + (100 << 10) + 56),
         "its head, then the whole"
     );
+    // Who looks for a record reads from a head to the next, and goes on in what it has.
+    assert_eq!(probe.seek(100).unwrap(), small[99]);
+    assert_eq!(directory.reads(), (1, 4 * KIB));
+    assert_eq!(probe.seek(101).unwrap(), small[100]);
+    assert_eq!(directory.reads(), (0, 0));
     let mut forward = log.reader(Pattern::Forward);
     let read: Vec<_> = small.iter().map(|address| frame(&mut forward, *address)).collect();
     assert_eq!(read[0], (1, 256 * KIB));
@@ -219,6 +224,8 @@ fn what_is_on_its_way_is_read_over_many_segments() {
         assert!(pushed[49].address.segment > 2 && log.durable() == 0);
         let mut reader = log.reader(pattern);
         for (n, pushed) in (1..).zip(&pushed) {
+            let record = pushed.first_record;
+            assert_eq!(reader.seek(record).unwrap(), pushed.address, "{record}");
             assert_eq!(reader.frame(pushed.address).unwrap().body, vec![7; 8 * n]);
         }
         // The first that nobody waits for any more has all of them written.
