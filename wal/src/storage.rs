@@ -201,8 +201,54 @@ fn is_to_repeat(error: &io::Error, interrupts: &mut u32) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
     use super::*;
     use crate::disk::Disk;
+
+    /// A file of one kind of byte, of which a call gives or takes one, after as many that are
+    /// interrupted.
+    #[derive(Debug, Default)]
+    struct Interrupted(AtomicU32);
+
+    impl Interrupted {
+        fn call(&self) -> io::Result<usize> {
+            let left = self.0.load(Relaxed);
+            self.0.store(left.saturating_sub(1), Relaxed);
+            if left > 0 { Err(io::ErrorKind::Interrupted.into()) } else { Ok(1) }
+        }
+    }
+
+    impl File for Interrupted {
+        fn read_at(&self, _: u64, out: &mut [u8]) -> io::Result<usize> {
+            out.iter_mut().take(1).for_each(|byte| *byte = 7);
+            self.call()
+        }
+        fn write_at(&self, _: u64, _: &[u8]) -> io::Result<usize> {
+            self.call()
+        }
+        fn sync_data(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn size(&self) -> io::Result<u64> {
+            Ok(3)
+        }
+        fn map(&self, _: u64, _: Access) -> io::Result<Option<Map>> {
+            Ok(None)
+        }
+    }
+
+    /// A signal may come at any time; a file system that says so for ever must not hang the store.
+    #[test]
+    fn calls_that_are_interrupted_are_repeated_but_not_for_ever() {
+        for (interrupts, is_done) in [(0, true), (100, true), (101, false)] {
+            let file = Interrupted(AtomicU32::new(interrupts));
+            let read = read_whole(&file).ok();
+            assert_eq!(read, is_done.then(|| vec![7; 3]), "{interrupts}");
+            let file = Interrupted(AtomicU32::new(interrupts));
+            assert_eq!(write_all(&file, 0, b"abc").is_ok(), is_done, "{interrupts}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_removed_is_an_error_and_what_is_not_there_is_none() {
