@@ -451,6 +451,25 @@ mod tests {
         pushed.last().unwrap().first_record
     }
 
+    /// What gathered while a group was written that failed would follow a hole: an opening stops there,
+    /// whatever had been said of it.
+    #[test]
+    fn what_gathers_while_a_group_fails_is_not_written() {
+        let options = LogOptions { threads: Threads::Inline, ..LogOptions::default() };
+        let log = Log::open(Arc::new(Memory::default()), options, &mut ()).unwrap();
+        let first = push(&log, &[0; 8]);
+        // As who leads does.
+        let group = log.shared.tail.lock().take().unwrap();
+        let second = push(&log, &[0; 8]);
+        assert_eq!((group.last_record, second.first_record), (1, 2));
+        let source = Arc::new(io::ErrorKind::StorageFull.into());
+        log.shared.watermark.fail(Failure { action: "write", file: "a".to_owned(), source });
+        assert!(!log.shared.lead_next() && !log.shared.lead());
+        assert!(first.ticket.wait().is_err() && second.ticket.wait().is_err());
+        assert!(log.close().is_err());
+        assert_eq!((log.durable(), log.stats().groups, log.stats().syncs), (0, 0, 0));
+    }
+
     /// Where nothing is new, nothing is synced: neither at an interval's end nor at the log's.
     #[test]
     fn what_is_durable_is_not_synced_again() {
