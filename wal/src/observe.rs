@@ -97,3 +97,25 @@ impl std::fmt::Debug for Meters {
         f.write_str("Meters")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::SystemEnvironment;
+
+    /// With numbers and without, what is timed is done, once, and says how it went.
+    #[test]
+    fn what_is_timed_is_done() {
+        let meters = Meters::new();
+        let mut done = 0;
+        let mut sync = |result: Result<(), io::ErrorKind>| {
+            meters.timed(&SystemEnvironment, || {
+                done += 1;
+                result.map_err(io::Error::from)
+            })
+        };
+        assert!(sync(Ok(())).is_ok());
+        assert!(sync(Err(io::ErrorKind::StorageFull)).is_err());
+        assert_eq!(done, 2);
+    }
+}
