@@ -15,15 +15,18 @@ use std::{
     fs, io,
     path::Path,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     task::{Context, Waker},
     time::Duration,
 };
 
 use annals::{
-    Annals, Append, Caching, Command, CommandStreams, Decision, Event, Executor, IdempotencyKey,
-    Json, NewEvent, Options, PerStream, Recorded, Request, SnapshotStore, Snapshots, StreamId,
-    StreamState, Threads,
+    Annals, Append, Caching, Command, CommandStreams, Decision, Environment, Event, Executor,
+    IdempotencyKey, Json, Memory, NewEvent, Options, PerStream, Recorded, Request, SnapshotStore,
+    Snapshots, StreamId, StreamState, Threads,
 };
 use annals_sim::{Fault, SimDisk, Times};
 use annals_testkit::{FaultPlan, FaultStore};
@@ -190,6 +193,38 @@ fn every_number_moves_and_is_documented() {
     assert_eq!(names, documented());
     let still = seen.iter().filter(|(_, numbers)| numbers.is_empty());
     assert_eq!(still.map(|(name, _)| name).collect::<Vec<_>>(), [""; 0]);
+}
+
+/// A clock that goes on by a quarter of a second whenever somebody looks at it.
+#[derive(Debug, Default)]
+struct Ticking(AtomicI64);
+
+impl Environment for Ticking {
+    fn now_micros(&self) -> i64 {
+        self.0.fetch_add(250_000, Ordering::SeqCst)
+    }
+    fn random(&self) -> io::Result<u128> {
+        Ok(4)
+    }
+}
+
+/// How long a sync took is told in seconds, how large its group is in bytes.
+#[test]
+fn numbers_have_their_units() {
+    let _alone = alone();
+    let recorder = Recorder::default();
+    metrics::with_local_recorder(&recorder, || {
+        let options =
+            Options::new().threads(Threads::Inline).environment(Arc::<Ticking>::default());
+        let annals = options.open_on(Arc::new(Memory::default())).unwrap();
+        let event = NewEvent::new(id("a"), "T", vec![7; 4096]).unwrap();
+        annals.append(&Append::new().event(event)).wait().unwrap();
+    });
+    let seen = recorder.all();
+    let of = |name: &str| seen[name].first().copied();
+    assert_eq!(of("annals_sync_seconds"), Some(0.25));
+    let bytes = of("annals_group_bytes").unwrap();
+    assert!((4096.0..4096.0 + 512.0).contains(&bytes), "{bytes}");
 }
 
 /// Events that get their place while a group is synced are behind when it ends.
