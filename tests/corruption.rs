@@ -24,6 +24,7 @@ mod plain;
 use std::{
     collections::BTreeMap,
     fs,
+    ops::Range,
     os::unix::fs::FileExt,
     sync::{
         Arc,
@@ -32,7 +33,8 @@ use std::{
 };
 
 use annals::{
-    Annals, Corruption, Events, LogQuery, OpenError, ReadError, ReadMode, StreamId, StreamQuery,
+    Annals, Append, AppendError, Corruption, EventId, Events, LogQuery, NewEvent, OpenError,
+    ReadError, ReadMode, Store, StreamId, StreamQuery,
 };
 use annals_sim::Random;
 use annals_tools::{Console, LogDirectory, Outcome};
@@ -557,8 +559,35 @@ fn flipped_bits_of_a_mebibyte_are_named_by_the_verifier() {
     assert_eq!(flipped.into_inner(), bits / step * segments.len());
 }
 
-/// Flips every bit of the files of an open store, one after the other, as `flip` does, and reads
-/// everything. Says how many were flipped and how many were noticed.
+/// Looks up every id that an event was given; the errors. Panics unless all others lead there.
+fn look_up_all(store: &Annals, events: &[Event], at: &str) -> Vec<ReadError> {
+    let mut errors = Vec::new();
+    // Those that nobody gave are as long as the log's.
+    for Event { id, position, .. } in events.iter().filter(|event| event.id[8..] == [0; 8]) {
+        match Store::find_blocking(store, EventId::new(*id)) {
+            Ok(found) => {
+                let found = found.unwrap_or_else(|| panic!("{id:?} is missed: {at}"));
+                let is_here = (found.first.get()..=found.last.get()).contains(position);
+                assert!(is_here, "{id:?} is at {position}, not {found:?}: {at}");
+            }
+            Err(AppendError::Read(error)) => errors.push(error),
+            Err(error) => panic!("{error}: {at}"),
+        }
+    }
+    errors
+}
+
+/// Where the ids table of an image lies.
+fn ids_of(image: &[u8]) -> Range<usize> {
+    let len = |at: usize| {
+        usize::try_from(u32::from_le_bytes(image[at..at + 4].try_into().unwrap())).unwrap()
+    };
+    let start = 96 + 40 * len(56) + len(60);
+    start..start + 20 * len(68)
+}
+
+/// Flips every bit of the files of an open store, one after the other, as `flip` does, reads
+/// everything and looks up every id. Says how many were flipped and how many were noticed.
 fn read_meanwhile(
     store: &Annals,
     base: &Base,
@@ -566,6 +595,8 @@ fn read_meanwhile(
     flip: impl Fn(&str, usize, u8),
 ) -> (usize, usize) {
     let (mut flipped, mut noticed) = (0, 0);
+    // Images that are not mapped were read whole when the store was opened.
+    let is_mapped = how == "Map";
     for (name, bytes) in &base.files {
         // What is in the header and behind the end is not read any more.
         let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -573,7 +604,11 @@ fn read_meanwhile(
         for bit in 8 * start..8 * end {
             flip(name, bit / 8, bytes[bit / 8] ^ (1 << (bit % 8)));
             let at = format!("{how}: {name}, bit {bit}");
-            let errors = read_all(store, &base.events, &at).1;
+            let mut errors = read_all(store, &base.events, &at).1;
+            let by_id = look_up_all(store, &base.events, &at);
+            let is_of_ids = is_image(name) && ids_of(bytes).contains(&(bit / 8));
+            assert!(!by_id.is_empty() || !is_of_ids || !is_mapped, "not noticed: {at}");
+            errors.extend(by_id);
             for error in &errors {
                 let is_right = match error {
                     ReadError::Corrupt(found) => {
@@ -599,13 +634,15 @@ fn read_meanwhile(
         }
     }
     assert!(read_all(store, &base.events, how).1.is_empty());
+    assert!(look_up_all(store, &base.events, how).is_empty());
     println!("{how}: {flipped} flipped bits under an open store, {noticed} met by readers");
     (flipped, noticed)
 }
 
-/// G7, G8 (corruption is found; images are derived): a bit that is flipped in any frame or image of
-/// a store that is open is an error to its readers, or nothing to them, and never another event,
-/// in memory and in files, mapped and read.
+/// G7, G8, G11 (corruption is found; images are derived; ids are known): a bit that is flipped in any
+/// frame or image of a store that is open is an error to its readers and to who looks for an id, or
+/// nothing to them, and never another event or none, in memory and in files, mapped and read. Ids in
+/// an image were believed: one that a bit had changed was missed, and its append done twice.
 #[test]
 fn readers_of_an_open_store_notice_every_flipped_bit() {
     let shape = Shape { is_closed: false, commits: 22, payload: 360, ..SMALL[2] };
@@ -634,5 +671,56 @@ fn readers_of_an_open_store_notice_every_flipped_bit() {
             files[&name.to_owned()].write_all_at(&[byte], u64::try_from(at).unwrap()).unwrap();
         });
         assert!(again >= noticed || mode == ReadMode::Pread, "{again} of {noticed}");
+    }
+}
+
+/// An image with right checksums whose first row of ids leads to this position, counted from the
+/// segment's first.
+fn with_id_at(image: &[u8], position: u32) -> Vec<u8> {
+    let mut image = image.to_vec();
+    let ids = ids_of(&image);
+    image[ids.start + 16..ids.start + 20].copy_from_slice(&position.to_le_bytes());
+    let tables = naive::crc(0, &image[96..ids.end]).to_le_bytes();
+    image[88..92].copy_from_slice(&tables);
+    let header = naive::crc(0, &image[..92]).to_le_bytes();
+    image[92..96].copy_from_slice(&header);
+    image
+}
+
+/// G8, G11 (images are derived; ids are known): where an id was found, nobody looked whether the
+/// event there has it. After damage to an image, the outcome of another append was told as the first
+/// result of a repeated one, whose events were then nowhere.
+#[test]
+fn an_id_that_leads_to_another_event_is_an_error() {
+    let base = SMALL[2].write();
+    let (name, image) = base
+        .files
+        .iter()
+        .find(|(name, bytes)| is_image(name) && !ids_of(bytes).is_empty())
+        .expect("an image with ids");
+    let start = ids_of(image).start;
+    let id = EventId::new(image[start..start + 16].try_into().unwrap());
+    let right = u32::from_le_bytes(image[start + 16..start + 20].try_into().unwrap());
+    let count = u32::from_le_bytes(image[64..68].try_into().unwrap());
+    assert!(count > 3);
+    for position in (0..count).chain([count, count + 1, u32::MAX]) {
+        let mut files = base.files.clone();
+        files.insert(name.clone(), with_id_at(image, position));
+        let store = open(&files).unwrap();
+        let stream = StreamId::new("a").unwrap();
+        let event = NewEvent::new(stream, "Repeated", "x").unwrap().with_id(id);
+        let found = Store::find_blocking(&store, id).map(|found| assert!(found.is_some()));
+        let appended = store.append(&Append::new().event(event)).wait().map(drop);
+        if position == right {
+            found.unwrap();
+            assert!(matches!(appended, Err(AppendError::IdInUse { .. })), "{appended:?}");
+            continue;
+        }
+        for outcome in [found, appended] {
+            let Err(AppendError::Read(ReadError::WrongImage { file, .. })) = outcome else {
+                panic!("{outcome:?} at {position}")
+            };
+            assert!(file.ends_with(name), "{file}");
+        }
     }
 }

@@ -56,7 +56,7 @@ pub enum AppendError {
     /// The store was closed; nothing was appended.
     #[error("the store is closed; open it again to append")]
     Closed,
-    /// The event that an id of this append names could not be read.
+    /// What an id of this append names could not be read; nothing was appended.
     #[error(transparent)]
     Read(#[from] ReadError),
 }
@@ -87,7 +87,7 @@ pub enum ReadError {
     WrongImage {
         /// The image's file.
         file: String,
-        /// The position that was looked for.
+        /// The position that was looked for; the segment's first, where an id was.
         position: Position,
     },
     /// No index image leads to an event of a stream: one was damaged since the store was opened.

@@ -1,7 +1,7 @@
 //! Appends whose events' ids are in the log already.
 
 use annals_event::{Append, Committed, EventId, EventView, Position, Timestamp, Versions};
-use annals_index::Identified;
+use annals_index::{Identified, WrongIds};
 use annals_planted::{Bug, planted};
 
 use crate::{
@@ -20,19 +20,26 @@ pub(crate) struct Known {
 }
 
 /// An event that has one of the append's ids.
-pub(crate) fn find_any(inner: &Inner, append: &Append) -> Option<Known> {
+pub(crate) fn find_any(inner: &Inner, append: &Append) -> Result<Option<Known>, ReadError> {
     // Validation saw to it that all events have ids or none.
-    append.events.first()?.id.filter(|_| !planted(Bug::IdsIgnored))?;
-    append.events.iter().filter_map(|event| event.id).find_map(|id| known(inner, id))
+    let has_ids = append.events.first().is_some_and(|event| event.id.is_some());
+    if !has_ids || planted(Bug::IdsIgnored) {
+        return Ok(None);
+    }
+    let mut ids = append.events.iter().filter_map(|event| event.id);
+    ids.find_map(|id| known(inner, id).transpose()).transpose()
 }
 
-fn known(inner: &Inner, id: EventId) -> Option<Known> {
-    inner.index.find_id(&id).map(|event| Known { id, event })
+fn known(inner: &Inner, id: EventId) -> Result<Option<Known>, ReadError> {
+    match inner.index.find_id(&id) {
+        Ok(found) => Ok(found.map(|event| Known { id, event })),
+        Err(WrongIds { segment_first }) => Err(images::wrong(inner, segment_first, segment_first)),
+    }
 }
 
 /// The commit that has the event which was given this id.
 pub(crate) fn find(inner: &Inner, id: EventId) -> Result<Option<Committed>, AppendError> {
-    known(inner, id).map(|known| commit_of(inner, &known, |_| {})).transpose()
+    known(inner, id)?.map(|known| commit_of(inner, &known, |_| {})).transpose()
 }
 
 /// The first result of an append whose ids are known; an error, if they name other events.

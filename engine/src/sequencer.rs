@@ -138,7 +138,7 @@ impl<'a> Draft<'a> {
 
 impl Sequencer {
     fn sequence(&mut self, inner: &Inner, draft: &Draft<'_>) -> Result<Sequenced, AppendError> {
-        if let Some(known) = known::find_any(inner, draft.append) {
+        if let Some(known) = known::find_any(inner, draft.append)? {
             return Ok(Sequenced::Known(known));
         }
         let mut index = inner.index.update();

@@ -8,7 +8,10 @@ use std::{fmt, ops::Range};
 
 use annals_event::{EventId, Position, StreamId};
 
-use crate::places::{Identified, Place, PlaceInSegment, SegmentPlaces, StreamPlaces, lengthen};
+use crate::{
+    ids::{self, Changed, Ids},
+    places::{Identified, Place, PlaceInSegment, SegmentPlaces, StreamPlaces, lengthen},
+};
 
 /// First bytes of every image.
 const MAGIC: [u8; 8] = *b"ANNALIDX";
@@ -47,8 +50,6 @@ mod row {
     pub(super) const LEN: usize = 40;
 }
 
-/// A row of the ids table: the id, its position counted from the segment's first.
-const ID_ROW_LEN: usize = 20;
 /// A row of the places table.
 const PLACE_LEN: usize = 8;
 
@@ -83,6 +84,7 @@ pub struct Image {
     names: Range<usize>,
     places: Range<usize>,
     ids: Range<usize>,
+    known_ids: Ids,
 }
 
 /// A stream in an image.
@@ -166,16 +168,18 @@ impl Image {
         }
         let rows = section(header::LEN, len_at(head, header::STREAM_COUNT), row::LEN)?;
         let names = section(rows.end, len_at(head, header::NAMES_LEN), 1)?;
-        let ids = section(names.end, len_at(head, header::ID_COUNT), ID_ROW_LEN)?;
+        let ids = section(names.end, len_at(head, header::ID_COUNT), ids::ROW_LEN)?;
         let places = section(ids.end, len_at(head, header::PLACE_COUNT), PLACE_LEN)?;
         let tables = all.get(rows.start..ids.end).filter(|_| places.end == all.len());
         let tables = tables.ok_or(ImageFault("its length is not what its header says"))?;
+        // Before the checksum: what changes in between does not match it.
+        let known_ids = Ids::of(all.get(ids.clone()).unwrap_or_default());
         if u32_at(head, header::TABLES_CHECKSUM) != crc32fast::hash(tables) {
             return Err(ImageFault("the tables' checksum does not match"));
         }
         let segment_end = u64_at(head, header::SEGMENT_END);
         let seal = u32_at(head, header::SEAL);
-        Ok(Self { bytes, source, segment_end, seal, rows, names, places, ids })
+        Ok(Self { bytes, source, segment_end, seal, rows, names, places, ids, known_ids })
     }
 
     /// The number of the segment.
@@ -280,20 +284,16 @@ impl Image {
 
     /// Every id that an event of the segment was given, sorted, with the event's position.
     pub fn ids(&self) -> impl Iterator<Item = (EventId, Position)> {
-        let (rows, _) = self.bytes(&self.ids).as_chunks::<ID_ROW_LEN>();
-        rows.iter().map(|row| {
-            let position = self.source.first.plus(u64::from(u32_at(row, 16)));
-            (EventId::new(array_at(row, 0)), position)
-        })
+        let rows = ids::rows(self.bytes(&self.ids));
+        rows.map(|(id, ahead)| (id, self.source.first.plus(u64::from(ahead))))
     }
 
     /// The event that was given this id.
-    pub(crate) fn find_id(&self, id: &EventId) -> Option<Identified> {
-        let (rows, _) = self.bytes(&self.ids).as_chunks::<ID_ROW_LEN>();
-        let found = rows.binary_search_by(|row| array_at::<16>(row, 0).cmp(id.as_bytes())).ok()?;
-        let row = rows.get(found)?;
-        let (first, ahead) = (self.source.first, u64::from(u32_at(row, 16)));
-        Some(Identified { position: first.plus(ahead), segment_first: first })
+    pub(crate) fn find_id(&self, id: &EventId) -> Result<Option<Identified>, Changed> {
+        let segment_first = self.source.first;
+        let found = self.known_ids.find(self.bytes(&self.ids), id)?;
+        let position = found.map(|ahead| segment_first.plus(u64::from(ahead)));
+        Ok(position.map(|position| Identified { position, segment_first }))
     }
 }
 
@@ -341,30 +341,19 @@ pub(crate) fn encode(
             places.extend_from_slice(&place.offset.to_le_bytes());
         }
     }
-    let ids = encode_ids(segment);
+    let ids = ids::encode(segment);
     let mut out = vec![0; header::LEN];
     for table in [&rows, &names, &ids] {
         out.extend_from_slice(table);
     }
     let tables_checksum = crc32fast::hash(out.get(header::LEN..).unwrap_or_default());
     out.extend_from_slice(&places);
-    let counts = [streams.len(), names.len(), places.len() / PLACE_LEN, ids.len() / ID_ROW_LEN];
+    let counts = [streams.len(), names.len(), places.len() / PLACE_LEN, ids.len() / ids::ROW_LEN];
     let head = encode_header(segment, log_id, (segment_end, seal), counts, tables_checksum);
     if let Some(target) = out.first_chunk_mut() {
         *target = head;
     }
     out
-}
-
-fn encode_ids(segment: &SegmentPlaces) -> Vec<u8> {
-    let mut sorted: Vec<_> = segment.ids.iter().collect();
-    sorted.sort_unstable();
-    let mut ids = Vec::with_capacity(sorted.len() * ID_ROW_LEN);
-    for (id, position) in sorted {
-        ids.extend_from_slice(id.as_bytes());
-        ids.extend_from_slice(&segment.shorten(*position, 0).position.to_le_bytes());
-    }
-    ids
 }
 
 fn encode_header(

@@ -7,6 +7,7 @@ use annals_planted::{Bug, planted};
 use annals_sync::{RwLock, RwLockWriteGuard};
 
 use crate::{
+    ids::Changed,
     image::Image,
     names::{Names, StreamNumber},
     pieces::Pieces,
@@ -24,6 +25,13 @@ pub struct IndexStats {
     pub places_in_memory: u64,
     /// How many segments have their places in an image.
     pub images: u64,
+}
+
+/// The ids of an image are not what they were when it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrongIds {
+    /// The position of the first event of its segment.
+    pub segment_first: Position,
 }
 
 /// Which streams exist, at which version, and where their events lie.
@@ -170,22 +178,28 @@ impl Index {
         self.state.read().active.segment
     }
 
-    /// The event that was given this id. What an image says is to be checked: its bytes may come from
+    /// The event that was given this id. Where an image leads is to be checked: its bytes may come from
     /// the disk again at any time.
-    pub fn find_id(&self, id: &EventId) -> Option<Identified> {
+    ///
+    /// # Errors
+    /// Nobody knows: the ids of an image are not what they were when it was opened.
+    pub fn find_id(&self, id: &EventId) -> Result<Option<Identified>, WrongIds> {
         let in_memory = |places: &SegmentPlaces| {
             let position = *places.ids.get(id)?;
             Some(Identified { position, segment_first: places.first })
         };
         let active = in_memory(&self.state.read().active);
         if active.is_some() {
-            return active;
+            return Ok(active);
         }
         let sealed = self.sealed.read();
-        sealed.iter().rev().find_map(|segment| match segment {
-            Sealed::Memory(places) => in_memory(places),
-            Sealed::Image(image) => image.find_id(id),
-        })
+        let mut found = sealed.iter().rev().map(|segment| match segment {
+            Sealed::Memory(places) => Ok(in_memory(places)),
+            Sealed::Image(image) => {
+                image.find_id(id).map_err(|Changed| WrongIds { segment_first: image.first() })
+            }
+        });
+        found.find_map(Result::transpose).transpose()
     }
 
     /// The bytes of the image of a sealed segment. `segment_end`: where its frames end; `seal`: the

@@ -4,6 +4,7 @@
 //! Invariant: an entry exists from the moment its commit is sequenced, and is never taken back.
 //! Readers decide by position what they may see.
 
+mod ids;
 mod image;
 mod index;
 #[cfg(all(test, annals_loom))]
@@ -15,7 +16,7 @@ mod runs;
 mod state;
 
 pub use image::{Image, ImageBytes, ImageEntry, ImageFault, ImageSource};
-pub use index::{Index, IndexStats, Update};
+pub use index::{Index, IndexStats, Update, WrongIds};
 pub use names::StreamNumber;
 pub use places::{Identified, Place, SegmentPlaces};
 pub use runs::Run;

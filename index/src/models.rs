@@ -135,7 +135,8 @@ fn an_id_is_found() {
         let reader = spawn(move || reading.index.find_id(&ID));
         let places = scene.roll();
         scene.replace(&places);
-        assert_eq!(reader.join().unwrap().map(|found| found.position), Some(Position::new(1)));
+        let found = reader.join().unwrap().unwrap();
+        assert_eq!(found.map(|found| found.position), Some(Position::new(1)));
     });
 }
 

@@ -134,13 +134,11 @@ impl Both {
         }
         for Event { id, place, .. } in &self.list {
             if let Some(id) = id {
-                assert_eq!(
-                    self.index.find_id(id).map(|found| found.position),
-                    Some(place.position)
-                );
+                let found = self.index.find_id(id).unwrap();
+                assert_eq!(found.map(|found| found.position), Some(place.position));
             }
         }
-        assert_eq!(self.index.find_id(&EventId::new([9; 16])), None);
+        assert_eq!(self.index.find_id(&EventId::new([9; 16])), Ok(None));
         assert_eq!(self.index.active_segment(), SEGMENTS);
     }
 

@@ -53,7 +53,7 @@ fn search(index: &Index, image: &Image) {
         }
     }
     for (id, _) in image.ids() {
-        index.find_id(&id);
+        assert!(index.find_id(&id).is_ok(), "the image did not change");
     }
     index.stats();
 }
