@@ -102,8 +102,11 @@ impl Annals {
     /// The durable events of a stream. A stream that nobody wrote to has none. Iterate over them, or
     /// borrow them with [`Events::visit`], which copies nothing.
     pub fn read_stream(&self, stream: &StreamId, query: StreamQuery) -> Events {
-        let newest = self.inner.durable();
-        Events::of_stream(StreamScan::new(&self.inner, stream, &query, newest), query.limit)
+        let scan = self.inner.index.find(stream.as_str()).map(|number| {
+            let newest = self.inner.durable_version(number, self.inner.durable());
+            StreamScan::new(&self.inner, (stream, number), &query, newest)
+        });
+        Events::of_stream(scan, query.limit)
     }
 
     /// The durable events of the whole log, in its order. Iterate over them, or borrow them with
@@ -135,7 +138,7 @@ impl Annals {
     pub fn stream_version(&self, stream: &StreamId) -> StreamVersion {
         let number = self.inner.index.find(stream.as_str());
         number.map_or(StreamVersion::ZERO, |number| {
-            self.inner.index.version_at(number, self.inner.durable())
+            self.inner.durable_version(number, self.inner.durable())
         })
     }
 
@@ -145,7 +148,7 @@ impl Annals {
         let newest = self.inner.durable();
         let streams = self.inner.index.streams(prefix).into_iter();
         streams
-            .map(|(name, number)| (name, self.inner.index.version_at(number, newest)))
+            .map(|(name, number)| (name, self.inner.durable_version(number, newest)))
             .filter(|(_, version)| *version > StreamVersion::ZERO)
             .collect()
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use annals_event::Position;
+use annals_event::{Position, StreamVersion};
 use annals_index::{Head, Index, StreamNumber};
 use annals_planted::{Bug, planted};
 use annals_sync::{
@@ -63,6 +63,12 @@ impl Inner {
             () if planted(Bug::LogAheadOfIndex) => Position::new(durable),
             () => Position::new(durable.min(sequenced)),
         }
+    }
+
+    /// The version that a stream had at a durable position of just now. All images that there were
+    /// then are of older segments, and none is asked.
+    pub(crate) fn durable_version(&self, stream: StreamNumber, newest: Position) -> StreamVersion {
+        self.index.version_at(stream, newest).version
     }
 
     /// The last position that is in order and in the index, durable or not.

@@ -9,8 +9,9 @@ use std::{
 
 use annals_event::{
     Append, AppendFailure, Committed, EventId, Position, ReadFrom, Sequenced, Snapshot, Store,
-    StreamQuery, StreamVersion, Versions,
+    StreamId, StreamQuery, StreamVersion, Versions,
 };
+use annals_index::{StreamNumber, VersionAt};
 use annals_planted::{Bug, planted};
 use annals_wal::Ticket;
 
@@ -136,15 +137,17 @@ fn snapshot(
     for ReadFrom { stream, after } in streams {
         let is_moved = planted(Bug::ReadAtManyPositions);
         let position = if is_moved { inner.sequenced() } else { position };
-        let number = inner.index.find(stream.as_str());
-        let version =
-            number.map_or(StreamVersion::ZERO, |number| inner.index.version_at(number, position));
+        let Some(number) = inner.index.find(stream.as_str()) else {
+            versions.push(StreamVersion::ZERO);
+            continue;
+        };
+        let version = version_at(inner, (stream, number), position)?;
         versions.push(version);
         if version > *after {
             let query = StreamQuery::forward().from(after.next());
-            let scan = StreamScan::new(inner, stream, &query, position);
+            let scan = StreamScan::new(inner, (stream, number), &query, version);
             let mut failed = None;
-            Events::of_stream(scan, None).visit(|event| {
+            Events::of_stream(Some(scan), None).visit(|event| {
                 match event.to_owned_in(stream.clone()) {
                     Ok(event) => events.push(event),
                     Err(source) => failed = Some(malformed(event.position, source)),
@@ -158,4 +161,28 @@ fn snapshot(
     }
     events.sort_by_key(|event| event.position);
     Ok(Snapshot { position, versions, events })
+}
+
+/// The version that a stream had at a position. What an image says of it is compared with the log:
+/// the event of that version does not lie behind the position, and the next one does.
+fn version_at(
+    inner: &Arc<Inner>,
+    (stream, number): (&StreamId, StreamNumber),
+    position: Position,
+) -> Result<StreamVersion, ReadError> {
+    let VersionAt { version, is_certain } = inner.index.version_at(number, position);
+    if is_certain || planted(Bug::ImageCountBelieved) {
+        return Ok(version);
+    }
+    let query = StreamQuery::forward().from(version);
+    let scan = StreamScan::new(inner, (stream, number), &query, version.next());
+    let mut is_right = true;
+    Events::of_stream(Some(scan), None).visit(|event| {
+        is_right &= (event.version <= version) == (event.position <= position);
+        ControlFlow::Continue(())
+    })?;
+    if is_right {
+        return Ok(version);
+    }
+    Err(ReadError::Unindexed { stream: stream.clone(), version })
 }

@@ -90,15 +90,14 @@ fn address(place: Place) -> Address {
 }
 
 impl StreamScan {
-    /// `None`: nobody knows the stream. `newest`: nothing behind that position is read.
+    /// `newest`: nothing behind that version is read.
     pub(crate) fn new(
         inner: &Arc<Inner>,
-        stream: &StreamId,
+        (stream, number): (&StreamId, StreamNumber),
         query: &StreamQuery,
-        newest: Position,
-    ) -> Option<Self> {
-        let number = inner.index.find(stream.as_str())?;
-        let newest = inner.index.version_at(number, newest).get();
+        newest: StreamVersion,
+    ) -> Self {
+        let newest = newest.get();
         let asked = query.from.map(StreamVersion::get);
         let (from, to) = match query.direction {
             Direction::Forward => (asked.unwrap_or(1).max(1), newest),
@@ -127,7 +126,7 @@ impl StreamScan {
                 scan.runs.push(before);
             }
         }
-        Some(scan)
+        scan
     }
 
     /// The run before the last in the list.

@@ -110,8 +110,6 @@ pub(crate) struct ImageRun {
     pub(crate) count: u64,
     /// The segment before this one that has events of it; 0 if none has.
     pub(crate) previous_segment: u64,
-    /// The position of its last event in the segment.
-    pub(crate) last: Position,
     /// Its first row in the places table.
     start: usize,
 }
@@ -251,7 +249,6 @@ impl Image {
             base: row.base,
             count: u64::try_from(row.count).ok()?,
             previous_segment: row.previous_segment,
-            last: Position::new(row.last),
             start: row.places_start,
         })
     }

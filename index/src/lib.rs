@@ -19,5 +19,5 @@ pub use image::{Image, ImageBytes, ImageEntry, ImageFault, ImageSource};
 pub use index::{Index, IndexStats, Update, WrongIds};
 pub use names::StreamNumber;
 pub use places::{Identified, Place, SegmentPlaces};
-pub use runs::Run;
+pub use runs::{Run, VersionAt};
 pub use state::{CommitPlace, Head};

@@ -82,7 +82,7 @@ impl Scene {
     fn check_reader(&self) {
         let (stream, durable) = (self.stream(), self.durable.load(SeqCst));
         let version = self.index.version_at(stream, Position::new(durable));
-        assert_eq!(version, StreamVersion::new(durable), "every event is of this stream");
+        assert_eq!(version.version, StreamVersion::new(durable), "every event is of this stream");
         let mut found = Vec::new();
         let mut run = self.index.last_run(stream, "a");
         while let Some(here) = run {

@@ -26,11 +26,19 @@ pub struct Run {
     pub base: StreamVersion,
     /// How many events it has there.
     pub count: u64,
-    /// The position of the segment's first event.
-    first: Position,
     /// The segment before that has events of the stream; 0 if none has.
     previous: u64,
     source: Source,
+}
+
+/// The version that a stream had at a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionAt {
+    /// The version.
+    pub version: StreamVersion,
+    /// Whether memory knows it. What an image says must be compared with the log: its bytes may
+    /// have changed since it was opened.
+    pub is_certain: bool,
 }
 
 /// Where the places of a run are kept.
@@ -46,7 +54,6 @@ impl Run {
     fn in_memory(places: &SegmentPlaces, found: &StreamPlaces, source: Source) -> Self {
         Self {
             segment: places.segment,
-            first: places.first,
             base: StreamVersion::new(found.base),
             count: wide(found.places.len()),
             previous: found.previous_segment,
@@ -87,7 +94,6 @@ impl Index {
                 let found = image.find(name)?;
                 Some(Run {
                     segment,
-                    first: image.first(),
                     base: StreamVersion::new(found.base),
                     count: found.count,
                     previous: found.previous_segment,
@@ -160,46 +166,61 @@ impl Index {
     }
 
     /// The version that a stream had when `position` was the newest.
-    pub fn version_at(&self, stream: StreamNumber, position: Position) -> StreamVersion {
+    pub fn version_at(&self, stream: StreamNumber, position: Position) -> VersionAt {
         let head = self.head(stream);
         if head.last <= position || planted(Bug::VersionOfNow) {
-            return head.version;
+            return VersionAt { version: head.version, is_certain: true };
         }
-        let Some(name) = self.names.name(stream) else { return StreamVersion::ZERO };
+        let unknown = VersionAt { version: StreamVersion::ZERO, is_certain: false };
+        let Some(name) = self.names.name(stream) else { return unknown };
         let mut run = self.last_run(stream, name.as_str());
         while let Some(found) = run {
-            let visible = self.count_up_to(stream, &found, position);
-            // Everything before the segment is visible: no older image has to be trusted.
-            let is_within = found.first <= position.next();
-            if visible > 0 || is_within {
-                return found.base.plus(visible);
+            let seen = self.version_within(stream, &found, position);
+            // Where older events are visible, how many is this run's base.
+            if seen.version > found.base || self.has_ended_by(found.previous, position) {
+                return seen;
             }
             run = self.run_before(stream, name.as_str(), &found);
         }
-        StreamVersion::ZERO
+        unknown
     }
 
-    /// How many events of a run lie up to a position.
-    fn count_up_to(&self, stream: StreamNumber, run: &Run, position: Position) -> u64 {
+    /// Whether a segment, if there is one, has no events behind a position. No image is asked.
+    fn has_ended_by(&self, segment: u64, position: Position) -> bool {
+        let next = segment.saturating_add(1);
+        let active = {
+            let state = self.state.read();
+            (state.active.segment == next).then_some(state.active.first)
+        };
+        let first_behind = active.or_else(|| match self.sealed(next)? {
+            Sealed::Memory(places) => Some(places.first),
+            Sealed::Image(image) => Some(image.first()),
+        });
+        segment == 0 || first_behind.is_some_and(|first| first <= position.next())
+    }
+
+    /// The version that a stream had at a position, if nothing before the run lies behind it.
+    fn version_within(&self, stream: StreamNumber, run: &Run, position: Position) -> VersionAt {
+        let counted = |count| VersionAt { version: run.base.plus(count), is_certain: true };
         match &run.source {
             Source::Active => {
                 let state = self.state.read();
                 if run.segment == state.active.segment {
                     let found = state.in_active(stream);
-                    return found.map_or(0, |found| state.active.count_up_to(found, position));
+                    let count = |found| state.active.count_up_to(found, position);
+                    return counted(found.map_or(0, count));
                 }
             }
             Source::Memory(places) => {
                 let found = places.find(stream);
-                return found.map_or(0, |found| places.count_up_to(found, position));
+                return counted(found.map_or(0, |found| places.count_up_to(found, position)));
             }
-            // Where all are visible, the row says so, which has a checksum.
-            Source::Image(_, found) if found.last <= position => return found.count,
             Source::Image(..) => {}
         }
         let mut places = Vec::new();
         self.places(stream, run, 0..=u64::MAX, &mut places);
-        wide(places.partition_point(|place| place.position <= position))
+        let count = wide(places.partition_point(|place| place.position <= position));
+        VersionAt { is_certain: false, ..counted(count) }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use annals_event::{EventId, Position, StreamId, StreamVersion};
 use annals_index::{
     CommitPlace, Image, ImageFault, ImageSource, Index, Place, Run, SegmentPlaces, StreamNumber,
+    VersionAt,
 };
 
 const LOG: u128 = 7;
@@ -128,7 +129,7 @@ impl Both {
                 let visible = events.iter().filter(|event| event.place.position <= position);
                 let visible = StreamVersion::new(u64::try_from(visible.count()).unwrap());
                 let found = self.index.version_at(number, position);
-                assert_eq!(found, visible, "{name} at {position:?}");
+                assert_eq!(found.version, visible, "{name} at {position:?}");
             }
             self.check_runs(stream);
         }
@@ -199,12 +200,42 @@ fn it_answers_as_a_list_does_before_while_and_after_segments_become_images() {
     assert_eq!(opened.stats(), (5, in_memory, 5));
 }
 
+/// G8 (derived): an image that says of a stream that its events before lie in the same segment, with checksums that
+/// are right. Whoever reads backward would never come to an end.
+#[test]
+fn a_hostile_image_leads_nobody_in_a_circle() {
+    const SEGMENT: u64 = 5;
+    let both = Both::new();
+    let ended = both.ended.iter().find(|ended| ended.segment() == SEGMENT).unwrap();
+    let mut bytes = both.index.encode_image(ended, LOG, segment_end(SEGMENT), seal(SEGMENT));
+    let number = |at: usize| {
+        usize::try_from(u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())).unwrap()
+    };
+    // The previous segment of the first stream by name; then the checksums of the tables and the header.
+    let tables_end = 96 + number(56) * 40 + number(60) + number(68) * 20;
+    bytes[112..120].copy_from_slice(&SEGMENT.to_le_bytes());
+    let checksum = crc32fast::hash(&bytes[96..tables_end]);
+    bytes[88..92].copy_from_slice(&checksum.to_le_bytes());
+    let checksum = crc32fast::hash(&bytes[..92]);
+    bytes[92..96].copy_from_slice(&checksum.to_le_bytes());
+    let image = Image::open(Box::new(bytes), both.source(SEGMENT)).unwrap();
+    both.index.replace(Arc::new(image));
+
+    let name = "account-1";
+    let at = STREAMS.iter().position(|stream| *stream == name).unwrap();
+    let newest = both.index.last_run(both.numbers[at], name).unwrap();
+    let run = both.index.run_before(both.numbers[at], name, &newest).unwrap();
+    assert_eq!(run.segment, SEGMENT);
+    assert!(both.index.run_before(both.numbers[at], name, &run).is_none());
+}
+
 #[test]
 fn a_stream_that_has_only_a_number_is_not_counted() {
     let index = Index::new(1);
     let stream = index.intern(&StreamId::new("nothing").unwrap());
     assert_eq!(index.stats().streams, 0);
-    assert_eq!(index.version_at(stream, Position::new(5)), StreamVersion::ZERO);
+    let version = index.version_at(stream, Position::new(5));
+    assert_eq!(version, VersionAt { version: StreamVersion::ZERO, is_certain: true });
     assert!(index.last_run(stream, "nothing").is_none());
 }
 

@@ -126,6 +126,8 @@ bugs! {
     LogAheadOfIndex = "log-ahead-of-index",
     /// A stream's version is the newest, whatever position is asked for.
     VersionOfNow = "version-of-now",
+    /// A stream's version is what an image says, whatever the log has.
+    ImageCountBelieved = "image-count-believed",
     /// The streams of a command are read at a position each.
     ReadAtManyPositions = "read-at-many-positions",
     /// State that is kept is taken for the newest.
