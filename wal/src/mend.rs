@@ -146,17 +146,15 @@ pub(crate) fn stray_bit(offset: u64, bytes: &[u8]) -> Option<Bit> {
 pub(crate) fn next_frame<'a>(place: &Scan<'a>) -> Option<Scan<'a>> {
     // Bytes made on purpose can look like a head everywhere.
     let mut budget = 8 * place.left() + (1 << 20);
-    let (mut offset, end) = (place.offset + ALIGN, place.offset + place.left());
-    while offset < end {
+    let places = place.offset + ALIGN..place.segment_end();
+    for offset in places.step_by(to_usize(ALIGN)) {
         let own = place.own_head_at(offset);
-        if let Some(own) = own.filter(|own| own.first_record >= place.next_record) {
-            budget = budget.checked_sub(own.frame_len())?;
-            let resumed = place.resumed(offset, &own);
-            if resumed.head().is_some() && resumed.clone().next().is_ok() {
-                return Some(resumed);
-            }
+        let Some(own) = own.filter(|own| own.first_record >= place.next_record) else { continue };
+        budget = budget.checked_sub(own.frame_len())?;
+        let resumed = place.resumed(offset, &own);
+        if resumed.clone().next().is_ok() {
+            return Some(resumed);
         }
-        offset += ALIGN;
     }
     None
 }

@@ -199,6 +199,11 @@ impl<'a> Scan<'a> {
         Head::decode_own(bytes).filter(|head| head.frame_len() <= to_u64(bytes.len()))
     }
 
+    /// Where the segment ends.
+    pub(crate) fn segment_end(&self) -> u64 {
+        to_u64(self.bytes.len())
+    }
+
     /// How many bytes follow.
     pub(crate) fn left(&self) -> u64 {
         to_u64(self.rest().len())
@@ -242,14 +247,14 @@ impl<'a> Scan<'a> {
 
     /// Whether a later frame says that this place was durable before it was written.
     fn judge_tail(&self, reason: &'static str, garbage: u64) -> Verdict {
+        if planted(Bug::CutsOffDamage) {
+            return Verdict::Torn { bytes: garbage };
+        }
         // Checksums cost time, and bytes made on purpose can look like a head everywhere.
         let mut budget = 8 * garbage + (1 << 20);
-        let mut offset = self.offset + ALIGN;
-        while offset < self.offset + garbage && !planted(Bug::CutsOffDamage) {
-            let Some(head) = self.plausible_head_at(offset) else {
-                offset += ALIGN;
-                continue;
-            };
+        let places = self.offset..self.offset + garbage;
+        for offset in places.step_by(to_usize(ALIGN)) {
+            let Some(head) = self.plausible_head_at(offset) else { continue };
             let Some(left) = budget.checked_sub(head.stamped_len()) else {
                 let reason = "what follows looks like frames in too many places to be judged";
                 return Verdict::Corrupt { reason, readable_again: None };
@@ -260,7 +265,6 @@ impl<'a> Scan<'a> {
                 let readable_again = Some(head.first_record);
                 return Verdict::Corrupt { reason, readable_again };
             }
-            offset += ALIGN;
         }
         Verdict::Torn { bytes: garbage }
     }
