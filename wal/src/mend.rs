@@ -158,3 +158,64 @@ pub(crate) fn next_frame<'a>(place: &Scan<'a>) -> Option<Scan<'a>> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::format::{HEAD_LEN, finish};
+
+    const HEADER: Header =
+        Header { log_id: 3, segment: 1, first_record: 1, capacity: 8 << 10, chain: 0 };
+
+    /// A commit with this body, which may go on behind it.
+    fn commit(body: &[u8]) -> Head {
+        Head {
+            kind: FrameKind::Commit,
+            first_record: 1,
+            record_count: 1,
+            time: 0,
+            stamp_count: 1,
+            body_len: u32::try_from(body.len()).unwrap(),
+            body_checksum: body_checksum(body),
+            previous_len: 0,
+            chain: 0,
+            durable: 0,
+            checksum: 0,
+        }
+    }
+
+    /// In larger bodies, chance would look like a flipped bit too often.
+    #[test]
+    fn bodies_of_four_mebibytes_are_mended_and_no_larger_ones() {
+        for (len, is_found) in [(4 << 20, true), ((4 << 20) + 8, false)] {
+            let mut bytes = vec![7; to_usize(HEAD_LEN + 8) + len];
+            let head = commit(&bytes[to_usize(HEAD_LEN + 8)..]);
+            let flipped = Bit::new(0, bytes.len() - 1, 4);
+            flipped.flip(&mut bytes);
+            assert_eq!(body_bit(0, &head, &bytes), is_found.then_some(flipped), "{len} bytes");
+        }
+    }
+
+    /// Bytes that were written in the body of a commit look like a frame where it ends: what stands
+    /// before a place is known, and no frame begins there.
+    #[test]
+    fn the_next_frame_begins_behind_the_place() {
+        let body = [7; 16];
+        let mut frame = Vec::new();
+        commit(&body).encode(&mut frame);
+        frame.extend([0; 8]);
+        for (offset, is_found) in
+            [(FRAMES_START - 8, false), (FRAMES_START, false), (FRAMES_START + 8, true)]
+        {
+            finish(HEADER.seed(), offset, 0, 0, &mut frame);
+            let mut bytes = vec![0; to_usize(HEADER.capacity)];
+            let whole = [&frame[..], &body].concat();
+            bytes[to_usize(offset)..][..whole.len()].copy_from_slice(&whole);
+            let place = Scan::new(&bytes, &HEADER);
+            let found = next_frame(&place).map(|found| found.offset);
+            assert_eq!(found, is_found.then_some(offset));
+        }
+    }
+}

@@ -305,10 +305,13 @@ pub(crate) fn is_zero(bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
     use super::*;
-    use crate::format::{body_checksum, finish};
+    use crate::{
+        format::{FrameHead, body_checksum, finish},
+        layout::{array_at, put_at},
+    };
 
     const HEADER: Header =
         Header { log_id: 3, segment: 1, first_record: 1, capacity: 8 << 10, chain: 0 };
@@ -398,5 +401,35 @@ mod tests {
         // The frames after a seal are none, unless one is resumed behind it.
         let sealed = Scan { previous_kind: Some(FrameKind::Seal), durable: 8000, ..scan };
         assert!(sealed.resumed(whole, &own).next().is_ok());
+    }
+
+    /// A commit that was acknowledged stood behind a frame of a recovery, and was cut off with what
+    /// that recovery had left over: nothing else may look like it. A frame is left over if it
+    /// continues another than the one before it, and had not seen that one durable.
+    #[test]
+    fn only_what_saw_nothing_of_the_frame_before_is_left_over() {
+        let [first, second] = segment(&[0, 0]).1[..] else { unreachable!() };
+        let torn = Verdict::Torn { bytes: second - first };
+        for (at, is_of_another, first_record, durable, is_left_over) in [
+            (second, true, 2, 0, true),
+            (second, true, 9, first, true),
+            (second, true, 2, first + 8, false),
+            (second, false, 3, first, false),
+            // Of the header before it nothing was to be seen.
+            (first, true, 1, 0, false),
+        ] {
+            let (mut bytes, _) = segment(&[0, 0]);
+            let place = to_usize(at);
+            let chain = array_at(&bytes[place..], FrameHead::CHAIN);
+            let chain = u32::from_le_bytes(chain) ^ u32::from(is_of_another);
+            put_at(&mut bytes[place..], FrameHead::FIRST_RECORD, u64::to_le_bytes(first_record));
+            finish(HEADER.seed(), at, chain, durable, &mut bytes[place..]);
+            let (found, end, verdict) = ends(&bytes);
+            assert_eq!(found, u64::from(at == second));
+            let End::Disordered(reason) = end else { panic!("{end:?}") };
+            let corrupt = Verdict::Corrupt { reason, readable_again: None };
+            let expected = if is_left_over { torn } else { corrupt };
+            assert_eq!(verdict, expected, "{first_record} at {at} saw {durable}");
+        }
     }
 }

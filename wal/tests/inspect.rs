@@ -149,6 +149,88 @@ fn what_is_behind_a_seal_is_seen() {
     assert_eq!((torn.offset, torn.bytes), (frames.offset(), stray_bytes));
 }
 
+/// Behind damage the frames go on with the first one that is whole.
+#[test]
+fn frames_behind_damage_are_found() {
+    let last = (4096 - 48) / FRAME_LEN;
+    // Of a frame and where in it: bodies, heads, both, and all there is, with the seal.
+    for (damaged, behind) in [
+        (vec![(1, 100)], 2..=last),
+        (vec![(2, 100)], 3..=last),
+        (vec![(2, 4)], 3..=last),
+        (vec![(2, 4), (3, 100), (4, 4)], 5..=last),
+        (vec![(last, 100), (last + 1, 4)], last + 1..=last),
+    ] {
+        let memory = closed();
+        let file = &list_segments(&memory).unwrap()[0];
+        for (frame, at) in &damaged {
+            edit(&memory, file, 4096 + (frame - 1) * FRAME_LEN + at, b"?!?");
+        }
+        let bytes = file.read(&memory).unwrap();
+        let mut frames = bytes.frames();
+        frames.by_ref().for_each(drop);
+        assert_eq!(frames.next_record(), damaged[0].0);
+        let found = bytes.frames_behind(&frames).into_iter().flatten();
+        let commits = found.filter(|frame| frame.head.kind == FrameKind::Commit);
+        assert!(commits.map(|frame| frame.head.first_record).eq(behind), "{damaged:?}");
+    }
+}
+
+/// Fifteen heads at 48 bytes each, that have as many stamps as to look at all of them takes this
+/// many bytes, each saying that what is before `place` was durable.
+fn heads(bytes: u64, place: u64) -> Vec<u8> {
+    let each = bytes / 15 / 8 * 8;
+    let last = bytes - 14 * each;
+    let lens = std::iter::repeat_n(each, 14).chain([last]);
+    lens.flat_map(|len| {
+        let mut head = [0; 48];
+        head[12] = 1;
+        head[14..16].copy_from_slice(&u16::try_from((len - 48) / 8).unwrap().to_le_bytes());
+        head[16..24].copy_from_slice(&1_000_u64.to_le_bytes());
+        head[44..].copy_from_slice(&u32::try_from(place / 8 + 1).unwrap().to_le_bytes());
+        head
+    })
+    .collect()
+}
+
+/// A file of bytes made on purpose, which looked like heads of many stamps everywhere, took hours to
+/// open: they are looked at up to eight times and a mebibyte, and what is not is judged as damage.
+#[test]
+fn what_looks_like_frames_everywhere_is_not_looked_at_for_ever() {
+    let segment_bytes = 256 << 10;
+    let memory = Memory::default();
+    let log = open(&memory, segment_bytes);
+    (0..12).for_each(|_| push(&log));
+    log.close().unwrap();
+    let file = &list_segments(&memory).unwrap()[0];
+    let (second, last) = (4096 + FRAME_LEN, 4096 + 11 * FRAME_LEN);
+    let budget = 8 * (segment_bytes - second) + (1 << 20);
+    edit(&memory, file, second, &[0; 10 * 256]);
+    // The last frame is found if there is enough left for it.
+    for (bytes, is_found) in [(budget - FRAME_LEN, true), (budget - FRAME_LEN + 8, false)] {
+        edit(&memory, file, second + 8, &heads(bytes, second));
+        let bytes = file.read(&memory).unwrap();
+        let mut frames = bytes.frames();
+        frames.by_ref().for_each(drop);
+        let found = bytes.frames_behind(&frames).map(|frames| frames.offset());
+        assert_eq!(found, is_found.then_some(last));
+    }
+    // Not even the close is there now, which would be proof.
+    edit(&memory, file, last, &[0; 256 + 48]);
+    edit(&memory, file, segment_bytes - 1, b"!");
+    for (bytes, is_judged) in [(budget, true), (budget + 8, false)] {
+        edit(&memory, file, second + 8, &heads(bytes, second));
+        if is_judged {
+            let bytes = segment_bytes - second;
+            let torn = TornTail { file: file.path.clone(), offset: second, bytes };
+            assert_eq!(ending(&memory, 0).unwrap(), Ending::Torn(torn));
+        } else {
+            let reason = "what follows looks like frames in too many places to be judged";
+            assert_eq!(corrupt(ending(&memory, 0)), (second, 2, None, reason.to_owned()));
+        }
+    }
+}
+
 #[test]
 fn a_segment_that_is_not_continued_is_seen() {
     let memory = closed();
