@@ -30,7 +30,7 @@ use std::{
 
 use annals_sim::{CrashPlan, Fault, Random, SimDisk, Times};
 use annals_tools::{Console, DumpError, Outcome, RepairMode, repair};
-use annals_wal::{Access, Directory, Mended, find_repairs, write_repairs};
+use annals_wal::{Access, Directory, Mended, OpenError, find_repairs, write_repairs};
 use damage::{
     Base, DAMAGES, Shape, damage, events, flip, in_parallel, is_segment, is_thorough, open,
 };
@@ -499,4 +499,29 @@ fn a_repair_can_be_interrupted_at_every_call() {
         }
     }
     println!("{states} interrupted repairs");
+}
+
+/// A disk was full, and the repair was to say so, not that a file is missing which it could not
+/// make: what ends a repair is the error of the call that failed.
+#[test]
+fn what_a_repair_failed_of_is_said() {
+    let base = CLOSED.write();
+    let mut files = base.files.clone();
+    let (name, frames) = base.segments.iter().next().unwrap();
+    flip(files.get_mut(name).unwrap(), 8 * (frames[0].bytes.end - 20));
+    let repairs = find_repairs(&disk(&files), &|_, _| true).unwrap();
+    assert_eq!(repairs.len(), 1);
+    for call in 1.. {
+        let disk = disk(&files);
+        disk.fail_at(call, Fault::EIO, Times::Once);
+        let written = write_repairs(&disk, &repairs);
+        if disk.faults_struck() == 0 {
+            assert!(written.is_ok() && call > 5, "{call}: {written:?}");
+            break;
+        }
+        match written {
+            Err(OpenError::Io { source, .. }) => assert_eq!(source.raw_os_error(), Some(5)),
+            other => panic!("{call}: {other:?}"),
+        }
+    }
 }
