@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
+    net::Ipv4Addr,
 };
 
 use annals_event::{
@@ -12,7 +13,8 @@ use annals_event::{
 #[cfg(feature = "bincode")]
 use annals_executor::Bincode;
 use annals_executor::{
-    Codec, CodecError, EncodeError, Event, EventSchema, Json, MessagePack, Payloads, Postcard,
+    Codec, CodecError, DecodeError, EncodeError, Event, EventSchema, Json, MessagePack, OldEvent,
+    Payloads, Postcard,
 };
 use proptest::{
     collection::{btree_map, vec},
@@ -366,4 +368,52 @@ fn a_stream_id_is_text_in_every_codec_and_a_bad_one_is_an_error() {
     with_each_codec!(check());
     let error = Json.decode::<StreamId>(br#""a\u0007""#).unwrap_err();
     assert!(error.to_string().contains("control character U+0007"), "{error}");
+}
+
+/// An event that lies in its payload as text where people read it, and as bytes elsewhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Seen(Ipv4Addr);
+
+impl Event for Seen {
+    fn event_type(&self) -> &'static str {
+        "Seen"
+    }
+}
+
+#[test]
+fn a_payload_is_for_people_where_its_codec_is() {
+    fn check<K: Codec>(codec: K) {
+        let event = Seen(Ipv4Addr::new(10, 0, 0, 7));
+        let stored = recorded(&codec, &event);
+        assert_eq!(stored.payload, codec.encode(&event.0).unwrap());
+        let read = Payloads::new(&codec).decode::<Seen>(stored).unwrap().unwrap();
+        assert_eq!(read.event, event);
+    }
+    with_each_codec!(check());
+    assert_eq!(new(&Json, &Seen(Ipv4Addr::LOCALHOST)).unwrap().payload, br#""127.0.0.1""#);
+    assert_eq!(new(&Postcard, &Seen(Ipv4Addr::LOCALHOST)).unwrap().payload, [127, 0, 0, 1]);
+}
+
+#[test]
+fn an_old_event_says_what_it_is() {
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Newer(u64);
+    impl Event for Newer {
+        fn event_type(&self) -> &'static str {
+            "Newer"
+        }
+        fn schema(_: &str) -> Option<EventSchema> {
+            Some(EventSchema::named(SchemaVersion(3)))
+        }
+        fn upcast<K: Codec>(old: OldEvent<'_, K>) -> Result<Self, DecodeError> {
+            let shown = format!("{old:?}");
+            for part in ["Newer", "SchemaVersion(2)", &format!("{:?}", Json.id())] {
+                assert!(shown.contains(part), "{shown}");
+            }
+            old.with(|number: u64| Self(number + 1))
+        }
+    }
+    let stored = RecordedEvent { schema_version: SchemaVersion(2), ..recorded(&Json, &Newer(4)) };
+    assert_eq!(Payloads::new(Json).decode::<Newer>(stored).unwrap().unwrap().event.0, 5);
 }

@@ -196,3 +196,48 @@ impl<S: SerializeStruct> SerializeStructVariant for AsVariant<S> {
         self.0.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::fmt;
+
+    use super::*;
+
+    /// What a struct's fields were called, those that were left out in brackets.
+    #[derive(Default)]
+    struct Fields(Vec<String>);
+
+    impl SerializeStruct for Fields {
+        type Ok = Vec<String>;
+        type Error = fmt::Error;
+
+        fn serialize_field<T: Serialize + ?Sized>(
+            &mut self,
+            key: &'static str,
+            _: &T,
+        ) -> Result<(), fmt::Error> {
+            self.0.push(key.to_owned());
+            Ok(())
+        }
+
+        fn skip_field(&mut self, key: &'static str) -> Result<(), fmt::Error> {
+            self.0.push(format!("[{key}]"));
+            Ok(())
+        }
+
+        fn end(self) -> Result<Vec<String>, fmt::Error> {
+            Ok(self.0)
+        }
+    }
+
+    /// A codec of the user's own may write something where a field is left out.
+    #[test]
+    fn a_field_that_is_left_out_is_told() {
+        let mut variant = AsVariant(Fields::default());
+        SerializeStructVariant::serialize_field(&mut variant, "a", &1).unwrap();
+        SerializeStructVariant::skip_field(&mut variant, "b").unwrap();
+        assert_eq!(SerializeStructVariant::end(variant).unwrap(), ["a", "[b]"]);
+    }
+}
