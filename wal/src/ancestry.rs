@@ -9,8 +9,8 @@ use std::{
         self,
         ErrorKind::{AlreadyExists, PermissionDenied},
     },
-    os::unix::fs::DirBuilderExt,
-    path::Path,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
 };
 
 use annals_planted::{Bug, planted};
@@ -28,6 +28,12 @@ trait Tree {
 
     fn make(&self, path: &Path) -> io::Result<()>;
 
+    /// Removes a directory that was made, unless somebody has put something in there.
+    fn remove(&self, path: &Path);
+
+    /// Whether another filesystem begins there. The name that it has in its parent is not part of it.
+    fn is_mount_point(&self, path: &Path) -> bool;
+
     /// Returns when the names in a directory are durable. `PermissionDenied` where it may not be
     /// read.
     fn sync(&self, directory: &Path) -> io::Result<()>;
@@ -44,19 +50,56 @@ trait Tree {
 /// # Errors
 /// As the system says.
 pub(crate) fn create(path: &Path) -> io::Result<()> {
-    create_in(&System, path)
+    create_in(&System, &resolve(path)?)
+}
+
+/// The path without links, from the root: the directories that have the names which lead there.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    // The empty path is the working directory.
+    let path = std::path::absolute(Path::new(".").join(path))?;
+    let there = path.ancestors().find(|at| System.is_there(at)).unwrap_or(&path);
+    let below = path.strip_prefix(there).unwrap_or(Path::new(""));
+    match there.canonicalize() {
+        Ok(real) => Ok(real.join(below)),
+        // Somewhere above is no way for this process, nor anything that it can sync.
+        Err(error) if error.kind() == PermissionDenied => Ok(path),
+        Err(error) => Err(error),
+    }
 }
 
 fn create_in(tree: &impl Tree, path: &Path) -> io::Result<()> {
     let missing = path.ancestors().take_while(|at| !tree.is_there(at)).count();
     let line: Vec<&Path> = path.ancestors().take(missing + THERE).collect();
+    let mut made = Vec::new();
+    let created = create_line(tree, &line, missing, &mut made);
+    if created.is_err() {
+        // What is refused leaves nothing behind.
+        made.into_iter().rev().for_each(|directory| tree.remove(directory));
+    }
+    created
+}
+
+/// Makes the directories of a line, of which the first are missing and the last comes first. `made`:
+/// those that this made, in order.
+fn create_line<'a>(
+    tree: &impl Tree,
+    line: &[&'a Path],
+    missing: usize,
+    made: &mut Vec<&'a Path>,
+) -> io::Result<()> {
     for (at, directory) in line.iter().enumerate().rev() {
         if at < missing {
             match tree.make(directory) {
                 // Somebody else made it meanwhile.
                 Err(error) if error.kind() == AlreadyExists && tree.is_there(directory) => {}
-                made => made?,
+                result => {
+                    result?;
+                    made.push(*directory);
+                }
             }
+        } else if tree.is_mount_point(directory) {
+            // Some filesystems that others are mounted on have no sync of names.
+            continue;
         }
         if let Some(parent) = directory.parent().filter(|_| !planted(Bug::NoParentSync)) {
             sync_name(tree, parent, directory)?;
@@ -83,12 +126,21 @@ struct System;
 
 impl Tree for System {
     fn is_there(&self, path: &Path) -> bool {
-        // The empty path is the working directory.
-        path.as_os_str().is_empty() || path.symlink_metadata().is_ok()
+        path.symlink_metadata().is_ok()
     }
 
     fn make(&self, path: &Path) -> io::Result<()> {
         DirBuilder::new().mode(0o700).create(path)
+    }
+
+    fn remove(&self, path: &Path) {
+        // Somebody else may have begun to use it.
+        drop(std::fs::remove_dir(path));
+    }
+
+    fn is_mount_point(&self, path: &Path) -> bool {
+        let device = |path: &Path| path.metadata().map(|found| found.dev()).ok();
+        path.parent().is_some_and(|parent| device(path) != device(parent))
     }
 
     fn sync(&self, directory: &Path) -> io::Result<()> {
@@ -97,7 +149,6 @@ impl Tree for System {
 
     fn may_write(&self, directory: &Path) -> bool {
         use rustix::fs::{Access, AtFlags, CWD, accessat};
-        let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
         accessat(CWD, directory, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok()
     }
 
@@ -133,6 +184,10 @@ mod tests {
         hidden: Option<&'static str>,
         /// Nothing may be made in it.
         is_foreign: bool,
+        /// Another filesystem begins there.
+        mount_point: Option<&'static str>,
+        /// Nothing may be made of this name.
+        refused: Option<&'static str>,
     }
 
     impl Forgetful {
@@ -169,11 +224,24 @@ mod tests {
 
         fn make(&self, path: &Path) -> io::Result<()> {
             self.call("make", path)?;
+            if self.refused.is_some_and(|refused| path == Path::new(refused)) {
+                return Err(io::ErrorKind::InvalidFilename.into());
+            }
             assert!(self.is_there(path.parent().unwrap()));
             if !self.there.borrow_mut().insert(path.to_owned()) {
                 return Err(AlreadyExists.into());
             }
             Ok(())
+        }
+
+        fn remove(&self, path: &Path) {
+            if self.call("remove", path).is_ok() {
+                self.there.borrow_mut().remove(path);
+            }
+        }
+
+        fn is_mount_point(&self, path: &Path) -> bool {
+            self.mount_point.is_some_and(|point| path == Path::new(point))
         }
 
         fn sync(&self, directory: &Path) -> io::Result<()> {
@@ -249,6 +317,53 @@ mod tests {
         assert!(!created(&foreign).iter().any(|call| call.contains("all around")));
     }
 
+    /// A store below a mount point could not be made where the filesystem that has the mount point
+    /// cannot sync names, as squashfs.
+    #[test]
+    fn the_name_of_a_mount_point_is_not_synced() {
+        for there in [&["a", "a/b"][..], &["a", "a/b", "a/b/c"]] {
+            let tree = Forgetful { mount_point: Some("a/b"), ..Forgetful::new(there, usize::MAX) };
+            let calls = created(&tree);
+            assert!(!calls.contains(&"sync a".to_owned()), "{calls:?}");
+            assert!(calls.contains(&"sync a/b".to_owned()), "{calls:?}");
+        }
+    }
+
+    /// A path with a name that is too long was refused, and left the directories above it.
+    #[test]
+    fn what_is_refused_leaves_nothing_behind() {
+        for refused in ["a/b/c", STORE] {
+            let tree = Forgetful { refused: Some(refused), ..Forgetful::new(&["a"], usize::MAX) };
+            assert!(create_in(&tree, Path::new(STORE)).is_err());
+            assert_eq!(*tree.there.borrow(), BTreeSet::from(["a".into()]));
+        }
+    }
+
+    /// A store was opened by a link, and by its name in the working directory: the directory that had
+    /// its name was not synced, but that of the link.
+    #[test]
+    fn links_and_the_working_directory_are_resolved() {
+        let here = tempfile::tempdir().unwrap();
+        let here = here.path().canonicalize().unwrap();
+        std::fs::create_dir_all(here.join("real/made")).unwrap();
+        std::fs::create_dir(here.join("links")).unwrap();
+        std::os::unix::fs::symlink(here.join("real/made"), here.join("links/store")).unwrap();
+        for (path, real) in [
+            ("real/made", "real/made"),
+            ("links/store", "real/made"),
+            ("links/store/below/it", "real/made/below/it"),
+            ("links/../other", "other"),
+        ] {
+            let resolved = resolve(&here.join(path)).unwrap();
+            assert_eq!(resolved, here.join(real), "{path}");
+        }
+        let working = std::env::current_dir().unwrap().canonicalize().unwrap();
+        assert_eq!(resolve(Path::new(".")).unwrap(), working);
+        assert_eq!(resolve(Path::new("not/there")).unwrap(), working.join("not/there"));
+        std::os::unix::fs::symlink("nowhere", here.join("dangling")).unwrap();
+        assert!(resolve(&here.join("dangling")).is_err());
+    }
+
     #[test]
     fn a_directory_that_somebody_else_makes_meanwhile_is_taken() {
         struct Raced(Forgetful);
@@ -259,6 +374,12 @@ mod tests {
             fn make(&self, path: &Path) -> io::Result<()> {
                 self.0.make(path)?;
                 self.0.make(path)
+            }
+            fn remove(&self, path: &Path) {
+                self.0.remove(path);
+            }
+            fn is_mount_point(&self, path: &Path) -> bool {
+                self.0.is_mount_point(path)
             }
             fn sync(&self, directory: &Path) -> io::Result<()> {
                 self.0.sync(directory)

@@ -13,7 +13,7 @@ use std::{
 };
 
 use annals_planted::{Bug, planted};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FallocateFlags, Mode, OFlags};
 
 use crate::{
     access::Access,
@@ -201,7 +201,14 @@ impl File for DiskFile {
         let access = if self.map_access == Access::Read { Access::Read } else { access };
         let map = Map::new(&self.file, to_usize(len), access)?;
         if self.is_unnamed && access == Access::Write {
-            map.populate()?;
+            match map.populate() {
+                // Linux before 5.14: the memory is taken, and found at the first write of a page.
+                #[cfg(target_os = "linux")]
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len)?;
+                }
+                populated => populated?,
+            }
         }
         Ok(Some(map))
     }
