@@ -233,7 +233,8 @@ fn each_frame_is_repaired_for_itself() {
 }
 
 /// G18: a copy of what is damaged that is there already is of a repair that was interrupted, and is
-/// completed; or it is of another damage, and stays as it is beside a new one.
+/// enough; or it is of another damage, and stays as it is beside a new one. A copy that had a zero
+/// where the new one had not was once taken for an unfinished one, and written over.
 #[test]
 fn copies_of_earlier_damage_stay() {
     let base = CLOSED.write();
@@ -248,12 +249,17 @@ fn copies_of_earlier_damage_stay() {
     };
     let mut other = damaged.clone();
     *other.iter_mut().find(|byte| **byte != 0).unwrap() ^= 1;
-    let zeroes = vec![0; damaged.len()];
+    let mut cleared = damaged.clone();
+    *cleared.iter_mut().rfind(|byte| **byte != 0).unwrap() = 0;
     let longer = [damaged.as_slice(), &[0]].concat();
-    let of_this: [&[u8]; 4] = [b"", &damaged, &damaged[..50], &zeroes];
-    for (there, is_other) in
-        of_this.map(|there| (there, false)).into_iter().chain([(&*other, true), (&longer, true)])
-    {
+    for (there, is_other) in [
+        (&damaged[..], false),
+        (&other, true),
+        (&cleared, true),
+        (&longer, true),
+        (&damaged[..50], true),
+        (b"", true),
+    ] {
         let mut files = files.clone();
         files.insert(format!("{name}.{}.1.damaged", frame.start), there.to_vec());
         let directory = Plain::from(&files);

@@ -27,6 +27,7 @@ use crate::{
     num::to_usize,
     scan::{End, Scan},
     segment::Segment,
+    sidecar::Sidecar,
     storage::{self, Directory, File},
 };
 
@@ -256,23 +257,16 @@ fn keep_copy(directory: &dyn Directory, repair: &Repair) -> io::Result<()> {
     damaged.truncate(len);
     for number in 1..=COPIES_MAX {
         let name = format!("{}.{start}.{number}.damaged", repair.name);
-        let copy = match directory.create(&name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let copy = directory.open(&name, Access::Write)?;
-                let known = storage::read_front(&*copy, copy.size()?)?;
-                // Of a repair that was interrupted: this copy, the beginning of it, or zeroes that
-                // a crash left. Any other is of another damage, and stays.
-                let is_this = known.len() <= damaged.len()
-                    && known.iter().zip(&damaged).all(|(old, new)| *old == 0 || old == new);
-                if !is_this {
-                    continue;
-                }
-                copy
+        let kept = match directory.open(&name, Access::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Sidecar::write(directory, &name, &damaged);
             }
-            created => created?,
+            copy => storage::read_whole(&*copy?)?,
         };
-        storage::write_all(&*copy, 0, &damaged)?;
-        return copy.sync_data();
+        // Of a repair that was interrupted, unless it is of another damage and stays.
+        if kept == damaged {
+            return Ok(());
+        }
     }
     Err(io::Error::other("there are too many copies of earlier damage beside it"))
 }
