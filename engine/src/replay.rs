@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use annals_event::Position;
-use annals_index::{CommitPlace, Image, Index, SegmentPlaces, StreamNumber};
+use annals_index::{CommitPlace, ContinuingImage, Index, SegmentPlaces, StreamNumber};
 use annals_wal::{Directory, FrameView, Header, ReadMode, Replay, SealedEnd};
 
 use crate::{encoding, images};
@@ -15,7 +15,7 @@ pub(crate) struct Opening<'a> {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) read_mode: ReadMode,
     /// The image of the segment that is next, if it has one.
-    pub(crate) image: Option<Arc<Image>>,
+    pub(crate) image: Option<ContinuingImage>,
     /// The segment that an image was looked for last, if something lies in its place.
     pub(crate) beside: Option<Header>,
     /// Segments that have no image.
@@ -36,8 +36,8 @@ impl Replay for Opening<'_> {
         let bytes = images::find(&*self.directory, header, self.read_mode);
         self.beside = bytes.is_some().then_some(*header);
         let image = bytes.and_then(|bytes| images::read(&*self.directory, header, bytes));
-        self.image = image.filter(|image| self.index.continues(image)).map(Arc::new);
-        let image = self.image.as_ref()?;
+        self.image = image.and_then(|image| self.index.continues(image));
+        let image = &self.image.as_ref()?.image;
         Some(SealedEnd { offset: image.segment_end(), seal: image.seal() })
     }
 

@@ -80,6 +80,7 @@ pub struct Image {
     source: ImageSource,
     segment_end: u64,
     seal: u32,
+    tables_checksum: u32,
     rows: Range<usize>,
     names: Range<usize>,
     places: Range<usize>,
@@ -172,12 +173,30 @@ impl Image {
         let tables = tables.ok_or(ImageFault("its length is not what its header says"))?;
         // Before the checksum: what changes in between does not match it.
         let known_ids = Ids::of(all.get(ids.clone()).unwrap_or_default());
-        if u32_at(head, header::TABLES_CHECKSUM) != crc32fast::hash(tables) {
+        let tables_checksum = u32_at(head, header::TABLES_CHECKSUM);
+        if tables_checksum != crc32fast::hash(tables) {
             return Err(ImageFault("the tables' checksum does not match"));
         }
         let segment_end = u64_at(head, header::SEGMENT_END);
         let seal = u32_at(head, header::SEAL);
-        Ok(Self { bytes, source, segment_end, seal, rows, names, places, ids, known_ids })
+        Ok(Self {
+            bytes,
+            source,
+            segment_end,
+            seal,
+            tables_checksum,
+            rows,
+            names,
+            places,
+            ids,
+            known_ids,
+        })
+    }
+
+    /// Whether its tables are what they were when the image was opened.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        let tables = self.bytes(&(self.rows.start..self.ids.end));
+        crc32fast::hash(tables) == self.tables_checksum
     }
 
     /// The number of the segment.

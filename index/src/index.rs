@@ -8,7 +8,7 @@ use annals_sync::{RwLock, RwLockWriteGuard};
 
 use crate::{
     ids::Changed,
-    image::Image,
+    image::{Image, ImageEntry},
     names::{Names, StreamNumber},
     pieces::Pieces,
     places::{Identified, SegmentPlaces},
@@ -48,6 +48,15 @@ pub(crate) enum Sealed {
     /// The image is not written yet.
     Memory(Arc<SegmentPlaces>),
     Image(Arc<Image>),
+}
+
+/// An image that goes on where the segments before it end.
+#[derive(Debug)]
+pub struct ContinuingImage {
+    /// The image.
+    pub image: Image,
+    /// Its streams.
+    entries: Vec<ImageEntry>,
 }
 
 /// The index while a commit is checked and added: nothing of it changes in between.
@@ -137,29 +146,35 @@ impl Index {
         }
     }
 
-    /// Whether an image goes on where the segments before it end, for each of its streams.
-    pub fn continues(&self, image: &Image) -> bool {
+    /// An image with its streams, if it goes on where the segments before it end, for each of them.
+    pub fn continues(&self, image: Image) -> Option<ContinuingImage> {
+        let entries: Vec<ImageEntry> = image.entries().collect();
+        // Its bytes may come from the disk again at any time: these are what they were.
+        if !image.is_unchanged() {
+            return None;
+        }
         let state = self.state.read();
         let (mut events, mut before) = (0_u64, None);
-        let all_continue = image.entries().all(|entry| {
+        let all_continue = entries.iter().all(|entry| {
             events = events.saturating_add(entry.count);
             let head = self.names.find(entry.name.as_str()).map(|stream| state.head(stream));
             let head = head.unwrap_or_default();
             // A stream with two rows would have two places to go on from.
-            let is_in_order = before.as_ref().is_none_or(|before| *before < entry.name);
-            before = Some(entry.name);
+            let is_in_order = before.is_none_or(|before| before < &entry.name);
+            before = Some(&entry.name);
             is_in_order
                 && entry.base == head.version.get()
                 && entry.previous_segment == head.last_segment
                 && entry.base.checked_add(entry.count).is_some()
         });
-        all_continue && events == image.event_count() || planted(Bug::ImageUnchecked)
+        let continues = all_continue && events == image.event_count();
+        (continues || planted(Bug::ImageUnchecked)).then_some(ContinuingImage { image, entries })
     }
 
     /// Takes a sealed segment's streams from its image, at opening, in order.
-    pub fn adopt(&self, image: Arc<Image>) {
+    pub fn adopt(&self, ContinuingImage { image, entries }: ContinuingImage) {
         let mut state = self.state.write();
-        for entry in image.entries() {
+        for entry in entries {
             let stream = self.names.intern(&entry.name);
             let head = Head {
                 version: StreamVersion::new(entry.base + entry.count),
@@ -170,7 +185,7 @@ impl Index {
             state.set_head(stream, head);
         }
         state.active = SegmentPlaces::new(image.segment() + 1, image.next_position());
-        self.sealed.write().push(Sealed::Image(image));
+        self.sealed.write().push(Sealed::Image(Arc::new(image)));
     }
 
     /// The number of the segment that commits are added to.
@@ -242,11 +257,13 @@ fn wide(number: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::image::ImageSource;
 
     /// The image of a segment with one event in each of two streams, of these names.
-    fn image(names: [&str; 2]) -> Arc<Image> {
+    fn bytes(names: [&str; 2]) -> Vec<u8> {
         let index = Index::new(0);
         for (name, first) in ["a", "b"].into_iter().zip(1..) {
             let stream = index.intern(&StreamId::new(name).unwrap());
@@ -263,17 +280,50 @@ mod tests {
         bytes[88..92].copy_from_slice(&tables);
         let header = crc32fast::hash(&bytes[..92]).to_le_bytes();
         bytes[92..96].copy_from_slice(&header);
+        bytes
+    }
+
+    fn image(names: [&str; 2]) -> Image {
         let source = ImageSource { log_id: 7, segment: 1, first: Position::new(1) };
-        Arc::new(Image::open(Box::new(bytes), source).unwrap())
+        Image::open(Box::new(bytes(names)), source).unwrap()
     }
 
     /// An image that had a stream twice, with right checksums, was taken: the stream's version
     /// was then another at each look.
     #[test]
     fn an_image_whose_streams_are_not_in_order_is_not_taken() {
-        let continues = |names| Index::new(0).continues(&image(names));
+        let continues = |names| Index::new(0).continues(image(names)).is_some();
         assert!(continues(["a", "b"]));
         assert!(!continues(["a", "a"]));
         assert!(!continues(["b", "a"]));
+    }
+
+    /// Bytes that are others from the second look on.
+    #[derive(Debug)]
+    struct Changing([Vec<u8>; 2], AtomicUsize);
+
+    impl AsRef<[u8]> for Changing {
+        fn as_ref(&self) -> &[u8] {
+            let [first, later] = &self.0;
+            // Relaxed: only a count.
+            if self.1.fetch_add(1, Ordering::Relaxed) == 0 { first } else { later }
+        }
+    }
+
+    /// A page of a mapped image was read from the disk again, and was another, after its checksum was
+    /// compared and before its rows were taken: a stream of it stood elsewhere for as long as the store
+    /// was open.
+    #[test]
+    fn an_image_that_changes_after_it_was_checked_is_not_taken() {
+        let whole = bytes(["a", "b"]);
+        // The last position of the first stream.
+        let mut changed = whole.clone();
+        changed[96 + 24] ^= 4;
+        for (later, is_taken) in [(whole.clone(), true), (changed, false)] {
+            let source = ImageSource { log_id: 7, segment: 1, first: Position::new(1) };
+            let changing = Changing([whole.clone(), later], AtomicUsize::new(0));
+            let image = Image::open(Box::new(changing), source).unwrap();
+            assert_eq!(Index::new(0).continues(image).is_some(), is_taken);
+        }
     }
 }

@@ -16,7 +16,7 @@ mod runs;
 mod state;
 
 pub use image::{Image, ImageBytes, ImageEntry, ImageFault, ImageSource};
-pub use index::{Index, IndexStats, Update, WrongIds};
+pub use index::{ContinuingImage, Index, IndexStats, Update, WrongIds};
 pub use names::StreamNumber;
 pub use places::{Identified, Place, SegmentPlaces};
 pub use runs::{Run, VersionAt};

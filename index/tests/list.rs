@@ -82,10 +82,10 @@ impl Both {
         self.index.update().add(&place, events);
     }
 
-    fn image(&self, ended: &SegmentPlaces) -> Arc<Image> {
+    fn image(&self, ended: &SegmentPlaces) -> Image {
         let segment = ended.segment();
         let bytes = self.index.encode_image(ended, LOG, segment_end(segment), seal(segment));
-        Arc::new(Image::open(Box::new(bytes), self.source(segment)).unwrap())
+        Image::open(Box::new(bytes), self.source(segment)).unwrap()
     }
 
     fn source(&self, segment: u64) -> ImageSource {
@@ -97,8 +97,7 @@ impl Both {
     fn opened(&self) -> Self {
         let index = Index::new(2);
         for ended in &self.ended {
-            let image = self.image(ended);
-            assert!(index.continues(&image));
+            let image = index.continues(self.image(ended)).unwrap();
             assert_eq!(index.active_segment(), ended.segment());
             index.adopt(image);
         }
@@ -190,7 +189,7 @@ fn it_answers_as_a_list_does_before_while_and_after_segments_become_images() {
     // Out of order: another thread may be done first.
     for (image, at) in (1..).zip([3, 0, 4, 1, 2]) {
         let ended = &both.ended[at];
-        both.index.replace(both.image(ended));
+        both.index.replace(Arc::new(both.image(ended)));
         both.check();
         in_memory -= both.list.iter().filter(|e| e.place.segment == ended.segment()).count();
         assert_eq!(both.stats(), (5, in_memory, image));
