@@ -360,6 +360,41 @@ fn the_last_event_of_all_is_not_the_image_s_fault() {
     assert!(position <= newest.position);
 }
 
+/// G8 (derived): of a commit's events of one stream, the place of a later one is damaged. Those before were
+/// told behind the error, and out of their order.
+#[test]
+fn nothing_is_read_behind_an_error() {
+    let (memory, events, segment) = log();
+    let image = segment.replace("seg", "idx");
+    let content = content_of(&memory, &image);
+    let len = |at: usize| {
+        usize::try_from(u32::from_le_bytes(content[at..at + 4].try_into().unwrap())).unwrap()
+    };
+    let first = u64::from_le_bytes(content[40..48].try_into().unwrap());
+    let places = 96 + len(56) * 40 + len(60) + len(68) * 20;
+    let own: Vec<_> = events.iter().filter(|e| e.stream.as_str() == STREAMS[0]).cloned().collect();
+    let here = own.iter().position(|event| event.position.get() >= first).unwrap();
+    let mut short = 0;
+    for place in 0..20 {
+        flip(&memory, &image, places + 8 * place + 3, 6);
+        let store = open(&memory, ReadMode::Map);
+        let mut reading = store.read_stream(&stream(STREAMS[0]), StreamQuery::forward());
+        let (mut shown, mut failed) = (Vec::new(), false);
+        for event in &mut reading {
+            assert!(!failed, "{event:?} behind the error");
+            match event {
+                Ok(event) => shown.push(event),
+                Err(_) => failed = true,
+            }
+        }
+        assert!(failed && shown == own[..here + place], "{} of {}", shown.len(), here + place);
+        short += usize::from(own[here + place - 1].time == own[here + place].time);
+        drop(store);
+        flip(&memory, &image, places + 8 * place + 3, 6);
+    }
+    assert!(short > 2, "some were not the first of their commit");
+}
+
 /// How many events of a stream a snapshot of the past counts, without reading them.
 fn version_at(store: &Annals, name: &str, at: Position) -> Result<StreamVersion, ReadError> {
     let from = ReadFrom { stream: stream(name), after: StreamVersion::new(u64::MAX) };

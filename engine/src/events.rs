@@ -15,6 +15,8 @@ pub struct Events {
     remaining: u64,
     /// Events of a frame that were read and not yet returned.
     ready: VecDeque<RecordedEvent>,
+    /// What is told behind them.
+    failed: Option<ReadError>,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl Events {
     }
 
     fn new(scan: Scan, limit: Option<u64>) -> Self {
-        Self { scan, remaining: limit.unwrap_or(u64::MAX), ready: VecDeque::new() }
+        Self { scan, remaining: limit.unwrap_or(u64::MAX), ready: VecDeque::new(), failed: None }
     }
 
     /// Shows every event to `visit`, borrowed from where it lies: nothing is copied or allocated
@@ -137,8 +139,9 @@ impl Iterator for Events {
         if let Err(error) = self.fill() {
             self.remaining = 0;
             self.scan = Scan::Done;
-            return Some(Err(error));
+            self.failed = Some(error);
         }
-        self.ready.pop_front().map(Ok)
+        // What was read before the error comes before it.
+        self.ready.pop_front().map(Ok).or_else(|| self.failed.take().map(Err))
     }
 }

@@ -119,15 +119,13 @@ impl<'a> Draft<'a> {
             expected.push((number, at));
         }
         if expected.len() > 1 {
-            // The same stream twice says the same twice: one conflict is enough. One that nobody
-            // knows has no number yet.
+            // The same stream twice says the same twice: one conflict is enough. By name: one that
+            // nobody knew a moment ago may have a number now.
             let name = |at: usize| append.expectations.get(at).map(|(id, _)| id.as_str());
-            expected.sort_unstable_by(|(one, at), (other, there)| {
-                one.cmp(other).then_with(|| name(*at).cmp(&name(*there))).then(at.cmp(there))
+            expected.sort_unstable_by(|(_, at), (_, there)| {
+                name(*at).cmp(&name(*there)).then(at.cmp(there))
             });
-            expected.dedup_by(|(one, at), (other, there)| {
-                one == other && (one.is_some() || name(*at) == name(*there))
-            });
+            expected.dedup_by(|(_, at), (_, there)| name(*at) == name(*there));
             expected.sort_unstable_by_key(|(_, at)| *at);
         }
         let body_checksum = body_checksum(buffers.encoder.body());
@@ -171,10 +169,11 @@ impl Sequencer {
         let first = Position::new(pushed.first_record);
         let ended = pushed.sealed.map(|_| (index.roll(pushed.address.segment, first), first));
         self.add_to_index(inner, &mut index, draft, pushed.address, first);
-        drop(index);
         let committed = self.committed(draft, first);
         let last = committed.last;
+        // Before the index is let go: who finds an id there finds its position in order.
         inner.raise(last);
+        drop(index);
         Ok(Sequenced::Placed(Pending::new(Ok(committed), pushed.ticket), last, ended))
     }
 

@@ -116,6 +116,9 @@ bugs! {
     OneConflictOfMany = "one-conflict-of-many",
     /// A conflict names another stream.
     ConflictOfWrongStream = "conflict-of-wrong-stream",
+    /// The log fails while a frame on its way to the file is between the look for a failure and the
+    /// place where it is seen.
+    FailsBesideTheTail = "fails-beside-the-tail",
     /// Ids of events are not looked for.
     IdsIgnored = "ids-ignored",
     /// Readers see what is in the index and not durable.

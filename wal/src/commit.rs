@@ -224,7 +224,7 @@ impl Shared {
         }
         let group = self.tail.lock().take()?;
         let ended = Some(group.number);
-        let mut guard = PoisonUnlessDone::new(&self.watermark, &*self.directory);
+        let mut guard = PoisonUnlessDone::new(self);
         let _span = observe::span(&group).entered();
         if planted(Bug::WatermarkTooEarly) {
             self.watermark.publish(group.number, group.last_record);
@@ -241,7 +241,7 @@ impl Shared {
             }
             Err(failure) => {
                 tracing::error!(%failure, "the log failed; open it again");
-                self.watermark.fail(failure);
+                self.fail(failure);
             }
         }
         // Relaxed: nothing is inferred from a count.
@@ -331,10 +331,10 @@ impl Shared {
             writer.unsynced = Some((segment, end.offset));
         }
         if self.watermark.failure().is_none() {
-            let mut guard = PoisonUnlessDone::new(&self.watermark, &*self.directory);
+            let mut guard = PoisonUnlessDone::new(self);
             match self.sync(&mut writer) {
                 Ok(()) => self.tail.lock().durable = writer.durable,
-                Err(failure) => self.watermark.fail(failure),
+                Err(failure) => self.fail(failure),
             }
             guard.is_done = true;
         }
@@ -358,6 +358,14 @@ impl Shared {
                 interval
             }
         }
+    }
+
+    /// Ends everything. Under the tail's lock: a frame that goes to its file at once is seen before
+    /// that, or refused after it.
+    pub(crate) fn fail(&self, failure: Failure) {
+        let tail = (!planted(Bug::FailsBesideTheTail)).then(|| self.tail.lock());
+        self.watermark.fail(failure);
+        drop(tail);
     }
 
     /// Has the group that gathers written by the flusher.

@@ -4,20 +4,19 @@ use std::{io, sync::Arc};
 
 use annals_planted::{Bug, planted};
 
-use crate::{error::Failure, storage::Directory, watermark::Watermark};
+use crate::{commit::Shared, error::Failure, watermark::Watermark};
 
 /// A panic before a group is published must not leave its waiters waiting, nor one in a sync leave
 /// unknown what it did: this poisons the log unless it is done.
 pub(crate) struct PoisonUnlessDone<'a> {
-    watermark: &'a Watermark,
-    directory: &'a dyn Directory,
+    shared: &'a Shared,
     /// Not asked of the thread: it may be panicking already for a reason of its own.
     pub(crate) is_done: bool,
 }
 
 impl<'a> PoisonUnlessDone<'a> {
-    pub(crate) fn new(watermark: &'a Watermark, directory: &'a dyn Directory) -> Self {
-        Self { watermark, directory, is_done: false }
+    pub(crate) fn new(shared: &'a Shared) -> Self {
+        Self { shared, is_done: false }
     }
 }
 
@@ -25,8 +24,8 @@ impl Drop for PoisonUnlessDone<'_> {
     fn drop(&mut self) {
         if !self.is_done && !planted(Bug::PanicIgnored) {
             let source = Arc::new(io::Error::other("a panic in the writer"));
-            let file = self.directory.display("");
-            self.watermark.fail(Failure { action: "write to", file, source });
+            let file = self.shared.directory.display("");
+            self.shared.fail(Failure { action: "write to", file, source });
         }
     }
 }
