@@ -195,8 +195,7 @@ impl Image {
 
     /// Whether its tables are what they were when the image was opened.
     pub(crate) fn is_unchanged(&self) -> bool {
-        let tables = self.bytes(&(self.rows.start..self.ids.end));
-        crc32fast::hash(tables) == self.tables_checksum
+        crc32fast::hash(self.bytes(&(self.rows.start..self.ids.end))) == self.tables_checksum
     }
 
     /// The number of the segment.

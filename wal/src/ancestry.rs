@@ -58,9 +58,10 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     // The empty path is the working directory.
     let path = std::path::absolute(Path::new(".").join(path))?;
     let there = path.ancestors().find(|at| System.is_there(at)).unwrap_or(&path);
-    let below = path.strip_prefix(there).unwrap_or(Path::new(""));
+    let below = path.strip_prefix(there).into_iter().flatten();
     match there.canonicalize() {
-        Ok(real) => Ok(real.join(below)),
+        // Name by name: to join nothing would put a `/` behind it.
+        Ok(real) => Ok(below.fold(real, |above, name| above.join(name))),
         // Somewhere above is no way for this process, nor anything that it can sync.
         Err(error) if error.kind() == PermissionDenied => Ok(path),
         Err(error) => Err(error),

@@ -30,7 +30,7 @@ use crate::{
     observe::{self, Meters},
     options::{LogOptions, SyncPolicy},
     pace::{Pace, SPINS, TURNS, YIELDS},
-    poison::{PoisonUnlessDone, WakeAfterFailure},
+    poison::{self, PoisonUnlessDone, WakeAfterFailure},
     prepare::Preparer,
     recovery::Recovered,
     segment::Segment,
@@ -224,7 +224,7 @@ impl Shared {
         }
         let group = self.tail.lock().take()?;
         let ended = Some(group.number);
-        let mut guard = PoisonUnlessDone::new(self);
+        let mut guard = PoisonUnlessDone::new(&self.tail, &self.watermark, &*self.directory);
         let _span = observe::span(&group).entered();
         if planted(Bug::WatermarkTooEarly) {
             self.watermark.publish(group.number, group.last_record);
@@ -241,7 +241,7 @@ impl Shared {
             }
             Err(failure) => {
                 tracing::error!(%failure, "the log failed; open it again");
-                self.fail(failure);
+                poison::fail(&self.tail, &self.watermark, failure);
             }
         }
         // Relaxed: nothing is inferred from a count.
@@ -331,10 +331,10 @@ impl Shared {
             writer.unsynced = Some((segment, end.offset));
         }
         if self.watermark.failure().is_none() {
-            let mut guard = PoisonUnlessDone::new(self);
+            let mut guard = PoisonUnlessDone::new(&self.tail, &self.watermark, &*self.directory);
             match self.sync(&mut writer) {
                 Ok(()) => self.tail.lock().durable = writer.durable,
-                Err(failure) => self.fail(failure),
+                Err(failure) => poison::fail(&self.tail, &self.watermark, failure),
             }
             guard.is_done = true;
         }
@@ -358,14 +358,6 @@ impl Shared {
                 interval
             }
         }
-    }
-
-    /// Ends everything. Under the tail's lock: a frame that goes to its file at once is seen before
-    /// that, or refused after it.
-    pub(crate) fn fail(&self, failure: Failure) {
-        let tail = (!planted(Bug::FailsBesideTheTail)).then(|| self.tail.lock());
-        self.watermark.fail(failure);
-        drop(tail);
     }
 
     /// Has the group that gathers written by the flusher.
