@@ -50,20 +50,23 @@ trait Tree {
 /// # Errors
 /// As the system says.
 pub(crate) fn create(path: &Path) -> io::Result<()> {
-    create_in(&System, &resolve(path)?)
-}
-
-/// The path without links, from the root: the directories that have the names which lead there.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
     // The empty path is the working directory.
     let path = std::path::absolute(Path::new(".").join(path))?;
-    let there = path.ancestors().find(|at| System.is_there(at)).unwrap_or(&path);
+    let real = resolve(&path)?;
+    create_in(&System, &real)?;
+    // The names of links that lead there, too.
+    if real == path { Ok(()) } else { create_in(&System, &path) }
+}
+
+/// An absolute path without links: of the directories that have the names which lead there.
+fn resolve(path: &Path) -> io::Result<PathBuf> {
+    let there = path.ancestors().find(|at| System.is_there(at)).unwrap_or(path);
     let below = path.strip_prefix(there).into_iter().flatten();
     match there.canonicalize() {
         // Name by name: to join nothing would put a `/` behind it.
         Ok(real) => Ok(below.fold(real, |above, name| above.join(name))),
         // Somewhere above is no way for this process, nor anything that it can sync.
-        Err(error) if error.kind() == PermissionDenied => Ok(path),
+        Err(error) if error.kind() == PermissionDenied => Ok(path.to_owned()),
         Err(error) => Err(error),
     }
 }
@@ -340,10 +343,10 @@ mod tests {
         }
     }
 
-    /// A store was opened by a link, and by its name in the working directory: the directory that had
-    /// its name was not synced, but that of the link.
+    /// A store was opened by a link: the directory that had its name was not synced, only that of the
+    /// link.
     #[test]
-    fn links_and_the_working_directory_are_resolved() {
+    fn links_are_resolved() {
         let here = tempfile::tempdir().unwrap();
         let here = here.path().canonicalize().unwrap();
         std::fs::create_dir_all(here.join("real/made")).unwrap();
@@ -358,9 +361,8 @@ mod tests {
             let resolved = resolve(&here.join(path)).unwrap();
             assert_eq!(resolved, here.join(real), "{path}");
         }
-        let working = std::env::current_dir().unwrap().canonicalize().unwrap();
-        assert_eq!(resolve(Path::new(".")).unwrap(), working);
-        assert_eq!(resolve(Path::new("not/there")).unwrap(), working.join("not/there"));
+        create(&here.join("links/store/below")).unwrap();
+        assert!(here.join("real/made/below").is_dir());
         std::os::unix::fs::symlink("nowhere", here.join("dangling")).unwrap();
         assert!(resolve(&here.join("dangling")).is_err());
     }

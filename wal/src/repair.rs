@@ -261,7 +261,7 @@ fn keep_copy(directory: &dyn Directory, repair: &Repair) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Sidecar::write(directory, &name, &damaged);
             }
-            copy => storage::read_whole(&*copy?)?,
+            copy => storage::read_front(&*copy?, end - start + 1)?,
         };
         // Of a repair that was interrupted, unless it is of another damage and stays.
         if kept == damaged {
