@@ -331,6 +331,10 @@ mod tests {
             assert!(!calls.contains(&"sync a".to_owned()), "{calls:?}");
             assert!(calls.contains(&"sync a/b".to_owned()), "{calls:?}");
         }
+        let here = tempfile::tempdir().unwrap();
+        assert!(!System.is_mount_point(here.path()) && !System.is_mount_point(Path::new("/")));
+        #[cfg(target_os = "linux")]
+        assert!(System.is_mount_point(Path::new("/proc")));
     }
 
     /// A path with a name that is too long was refused, and left the directories above it.
@@ -341,6 +345,10 @@ mod tests {
             assert!(create_in(&tree, Path::new(STORE)).is_err());
             assert_eq!(*tree.there.borrow(), BTreeSet::from(["a".into()]));
         }
+        let here = tempfile::tempdir().unwrap();
+        let path = here.path().join("a/b").join("x".repeat(300));
+        assert_eq!(create(&path).unwrap_err().kind(), io::ErrorKind::InvalidFilename);
+        assert_eq!(here.path().read_dir().unwrap().count(), 0);
     }
 
     /// A store was opened by a link: the directory that had its name was not synced, only that of the
