@@ -37,7 +37,7 @@ const FLUSH_BYTES: usize = 256 << 10;
 /// An open log. One process at a time has it open for writing.
 #[derive(Debug)]
 pub struct Log {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     flusher: Mutex<Option<thread::JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn WriterLock>>>,
     /// The thread that closes.

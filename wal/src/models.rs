@@ -23,8 +23,10 @@ use crate::{
     environment::Threads,
     error::Failure,
     format::body_checksum,
+    log::Log,
     memory::Memory,
-    options::{LogOptions, ReadMode},
+    options::{LogOptions, ReadMode, SyncPolicy},
+    poison,
     recovery::Recovery,
     storage::Directory,
     tail::NewFrame,
@@ -320,5 +322,31 @@ fn a_dropped_ticket_is_written_all_the_same() {
         assert_eq!(shared.watermark.record(), 1);
         shared.flusher.stop();
         flusher.join().unwrap();
+    });
+}
+
+/// G14: a frame goes to its file at once while the log fails. It is seen before the failure or refused: who
+/// sees a failure has all that will ever be seen.
+#[test]
+fn nothing_is_seen_behind_a_failure() {
+    in_every_order(3, || {
+        let (threads, sync_policy) = (Threads::Inline, SyncPolicy::Never);
+        let options =
+            LogOptions { threads, sync_policy, segment_bytes: 8 << 10, ..LogOptions::default() };
+        let log = Arc::new(Log::open(Arc::new(Memory::default()), options, &mut ()).unwrap());
+        let [pushing, failing] = [(); 2].map(|()| log.clone());
+        let pusher = spawn(move || {
+            let body_checksum = body_checksum(&[7; 8]);
+            let frame =
+                NewFrame { record_count: 1, time: 0, stamps: &[0], body: &[7; 8], body_checksum };
+            pushing.push(&frame).map(|pushed| pushed.ticket.wait()).is_ok()
+        });
+        let failer =
+            spawn(move || poison::fail(&failing.shared.tail, &failing.shared.watermark, failure()));
+        let watermark = &log.shared.watermark;
+        let end = watermark.failure().is_some().then(|| watermark.record());
+        failer.join().unwrap();
+        assert_eq!(u64::from(pusher.join().unwrap()), watermark.record(), "seen, or refused");
+        assert!(end.is_none_or(|end| end == watermark.record()));
     });
 }
