@@ -119,13 +119,15 @@ impl<'a> Draft<'a> {
             expected.push((number, at));
         }
         if expected.len() > 1 {
-            // The same stream twice says the same twice: one conflict is enough. By name: one that
-            // nobody knew a moment ago may have a number now.
+            // The same stream twice says the same twice: one conflict is enough. Numbers are faster to
+            // compare; one that nobody knew a moment ago may have one now, and another then.
             let name = |at: usize| append.expectations.get(at).map(|(id, _)| id.as_str());
-            expected.sort_unstable_by(|(_, at), (_, there)| {
-                name(*at).cmp(&name(*there)).then(at.cmp(there))
-            });
-            expected.dedup_by(|(_, at), (_, there)| name(*at) == name(*there));
+            let are_known = expected.iter().all(|(number, _)| number.is_some());
+            let order = |(one, at): &(_, usize), (other, there): &(_, usize)| {
+                if are_known { Ord::cmp(one, other) } else { name(*at).cmp(&name(*there)) }
+            };
+            expected.sort_unstable_by(|one, other| order(one, other).then(one.1.cmp(&other.1)));
+            expected.dedup_by(|one, other| order(one, other).is_eq());
             expected.sort_unstable_by_key(|(_, at)| *at);
         }
         let body_checksum = body_checksum(buffers.encoder.body());
