@@ -392,6 +392,17 @@ fn access_rights_decide_and_owners_do_not() {
     assert!(opened.starts_with("refused: cannot ") && opened.contains(".seg"), "{opened}");
     files().for_each(|file| give(&file, NOBODY, 0o600));
     assert_eq!(said_by(as_another(&program), &root).0, format!("opened at {}", EVENTS + 11));
+    // Where nobody may look up what the working directory is called, its names are made all the same.
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    if Command::new("setpriv").arg("--version").output().is_err() {
+        return not_run("there is no `setpriv`, of util-linux");
+    }
+    let mut inside = Command::new("setpriv");
+    let nobody = format!("{NOBODY}");
+    inside.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]).arg(&program);
+    inside.current_dir(&root);
+    assert_eq!(said_by(inside, Path::new("made/there")).0, "opened at 0");
+    assert!(root.join("made/there/annals.lock").is_file());
 }
 
 /// G16 (a directory of one's own): what Annals makes, directories and files, is its owner's alone;

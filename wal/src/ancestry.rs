@@ -7,7 +7,7 @@ use std::{
     fs::DirBuilder,
     io::{
         self,
-        ErrorKind::{AlreadyExists, PermissionDenied},
+        ErrorKind::{AlreadyExists, NotADirectory, NotFound, PermissionDenied},
     },
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
@@ -51,24 +51,28 @@ trait Tree {
 /// As the system says.
 pub(crate) fn create(path: &Path) -> io::Result<()> {
     // The empty path is the working directory.
-    let path = std::path::absolute(Path::new(".").join(path))?;
-    let real = resolve(&path)?;
-    create_in(&System, &real)?;
-    // The names of links that lead there, too.
-    if real == path { Ok(()) } else { create_in(&System, &path) }
+    let path = Path::new(".").join(path);
+    let absolute = std::path::absolute(&path)?;
+    match resolve(&absolute) {
+        Ok(real) if real == absolute => create_in(&System, &real),
+        // The names of links that lead there, too.
+        Ok(real) => create_in(&System, &real).and_then(|()| create_in(&System, &absolute)),
+        // Somewhere above is no way for this process, nor anything that it can sync.
+        Err(error) if error.kind() == PermissionDenied => create_in(&System, &path),
+        Err(error) => Err(error),
+    }
 }
 
 /// An absolute path without links: of the directories that have the names which lead there.
 fn resolve(path: &Path) -> io::Result<PathBuf> {
-    let there = path.ancestors().find(|at| System.is_there(at)).unwrap_or(path);
+    let is_missing = |at: &Path| {
+        let looked = at.symlink_metadata();
+        looked.is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
+    };
+    let there = path.ancestors().find(|at| !is_missing(at)).unwrap_or(path);
     let below = path.strip_prefix(there).into_iter().flatten();
-    match there.canonicalize() {
-        // Name by name: to join nothing would put a `/` behind it.
-        Ok(real) => Ok(below.fold(real, |above, name| above.join(name))),
-        // Somewhere above is no way for this process, nor anything that it can sync.
-        Err(error) if error.kind() == PermissionDenied => Ok(path.to_owned()),
-        Err(error) => Err(error),
-    }
+    // Name by name: to join nothing would put a `/` behind it.
+    Ok(below.fold(there.canonicalize()?, |above, name| above.join(name)))
 }
 
 fn create_in(tree: &impl Tree, path: &Path) -> io::Result<()> {
@@ -349,6 +353,11 @@ mod tests {
         let path = here.path().join("a/b").join("x".repeat(300));
         assert_eq!(create(&path).unwrap_err().kind(), io::ErrorKind::InvalidFilename);
         assert_eq!(here.path().read_dir().unwrap().count(), 0);
+        create(&here.path().join("a/b")).unwrap();
+        System.remove(&here.path().join("a"));
+        assert!(here.path().join("a/b").is_dir(), "somebody uses it");
+        System.remove(&here.path().join("a/b"));
+        assert!(!here.path().join("a/b").exists());
     }
 
     /// A store was opened by a link: the directory that had its name was not synced, only that of the
