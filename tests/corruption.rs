@@ -16,6 +16,8 @@
 
 #[path = "common/damage.rs"]
 mod damage;
+#[path = "common/image.rs"]
+mod image_layout;
 #[path = "common/naive/mod.rs"]
 mod naive;
 #[path = "common/plain.rs"]
@@ -24,7 +26,6 @@ mod plain;
 use std::{
     collections::BTreeMap,
     fs,
-    ops::Range,
     os::unix::fs::FileExt,
     sync::{
         Arc,
@@ -577,15 +578,6 @@ fn look_up_all(store: &Annals, events: &[Event], at: &str) -> Vec<ReadError> {
     errors
 }
 
-/// Where the ids table of an image lies.
-fn ids_of(image: &[u8]) -> Range<usize> {
-    let len = |at: usize| {
-        usize::try_from(u32::from_le_bytes(image[at..at + 4].try_into().unwrap())).unwrap()
-    };
-    let start = 96 + 40 * len(56) + len(60);
-    start..start + 20 * len(68)
-}
-
 /// Flips every bit of the files of an open store, one after the other, as `flip` does, reads
 /// everything and looks up every id. Says how many were flipped and how many were noticed.
 fn read_meanwhile(
@@ -606,7 +598,7 @@ fn read_meanwhile(
             let at = format!("{how}: {name}, bit {bit}");
             let mut errors = read_all(store, &base.events, &at).1;
             let by_id = look_up_all(store, &base.events, &at);
-            let is_of_ids = is_image(name) && ids_of(bytes).contains(&(bit / 8));
+            let is_of_ids = is_image(name) && image_layout::ids(bytes).contains(&(bit / 8));
             assert!(!by_id.is_empty() || !is_of_ids || !is_mapped, "not noticed: {at}");
             errors.extend(by_id);
             for error in &errors {
@@ -678,7 +670,7 @@ fn readers_of_an_open_store_notice_every_flipped_bit() {
 /// segment's first.
 fn with_id_at(image: &[u8], position: u32) -> Vec<u8> {
     let mut image = image.to_vec();
-    let ids = ids_of(&image);
+    let ids = image_layout::ids(&image);
     image[ids.start + 16..ids.start + 20].copy_from_slice(&position.to_le_bytes());
     let tables = naive::crc(0, &image[96..ids.end]).to_le_bytes();
     image[88..92].copy_from_slice(&tables);
@@ -696,9 +688,9 @@ fn an_id_that_leads_to_another_event_is_an_error() {
     let (name, image) = base
         .files
         .iter()
-        .find(|(name, bytes)| is_image(name) && !ids_of(bytes).is_empty())
+        .find(|(name, bytes)| is_image(name) && !image_layout::ids(bytes).is_empty())
         .expect("an image with ids");
-    let start = ids_of(image).start;
+    let start = image_layout::ids(image).start;
     let id = EventId::new(image[start..start + 16].try_into().unwrap());
     let right = u32::from_le_bytes(image[start + 16..start + 20].try_into().unwrap());
     let count = u32::from_le_bytes(image[64..68].try_into().unwrap());

@@ -10,12 +10,15 @@
 )]
 
 mod common;
+#[path = "common/image.rs"]
+mod image_layout;
 
 use std::{ops::ControlFlow, sync::Arc};
 
 use annals::{
-    Annals, Append, Delivery, Directory, LogQuery, Memory, NewEvent, Position, ReadError, ReadFrom,
-    ReadMode, RecordedEvent, Store, StreamQuery, StreamVersion, SyncPolicy,
+    Annals, Append, AppendError, Delivery, Directory, LogQuery, Memory, NewEvent, Position,
+    ReadError, ReadFrom, ReadMode, RecordedEvent, Snapshot, Store, StreamQuery, StreamVersion,
+    SyncPolicy,
 };
 use annals_wal::Access;
 use common::stream;
@@ -111,12 +114,23 @@ fn subscribed(store: &Annals) -> Shown {
 }
 
 fn snapshot(store: &Annals, name: &str) -> Shown {
-    let from = ReadFrom { stream: stream(name), after: StreamVersion::ZERO };
-    match store.read_blocking(&[from], None) {
+    match snapshot_of(store, name, StreamVersion::ZERO, None) {
         Ok(snapshot) => (snapshot.events, None),
-        Err(annals::AppendError::Read(error)) => (Vec::new(), Some(error)),
-        Err(error) => panic!("{error:?}"),
+        Err(error) => (Vec::new(), Some(error)),
     }
+}
+
+fn snapshot_of(
+    store: &Annals,
+    name: &str,
+    after: StreamVersion,
+    at: Option<Position>,
+) -> Result<Snapshot, ReadError> {
+    let from = ReadFrom { stream: stream(name), after };
+    store.read_blocking(&[from], at).map_err(|error| match error {
+        AppendError::Read(error) => error,
+        error => panic!("{error:?}"),
+    })
 }
 
 /// A way to read: its name, what it showed, and what it should show if it shows everything.
@@ -305,14 +319,10 @@ fn who_is_to_blame_is_named() {
     let (memory, _, segment) = log();
     let image = segment.replace("seg", "idx");
     let content = content_of(&memory, &image);
-    let number = |at: usize| {
-        usize::try_from(u32::from_le_bytes(content[at..at + 4].try_into().unwrap())).unwrap()
-    };
-    // The places of the first stream stand behind the rows, the names and the ids.
-    let places = 96 + number(56) * 40 + number(60) + number(68) * 20;
+    let places = image_layout::places(&content);
     // Somewhere in the middle, and of a batch.
     for place in [places + 2 * 8, places + 3 * 8, places + 4 * 8] {
-        let frame = number(place + 4) * 8;
+        let frame = image_layout::number(&content, place + 4) * 8;
         let [position, offset] = [place, place + 4];
         let damages = [
             ("its frame's place", &image, vec![(offset, 0)]),
@@ -367,11 +377,8 @@ fn nothing_is_read_behind_an_error() {
     let (memory, events, segment) = log();
     let image = segment.replace("seg", "idx");
     let content = content_of(&memory, &image);
-    let len = |at: usize| {
-        usize::try_from(u32::from_le_bytes(content[at..at + 4].try_into().unwrap())).unwrap()
-    };
     let first = u64::from_le_bytes(content[40..48].try_into().unwrap());
-    let places = 96 + len(56) * 40 + len(60) + len(68) * 20;
+    let places = image_layout::places(&content);
     let own: Vec<_> = events.iter().filter(|e| e.stream.as_str() == STREAMS[0]).cloned().collect();
     let here = own.iter().position(|event| event.position.get() >= first).unwrap();
     let mut short = 0;
@@ -397,12 +404,8 @@ fn nothing_is_read_behind_an_error() {
 
 /// How many events of a stream a snapshot of the past counts, without reading them.
 fn version_at(store: &Annals, name: &str, at: Position) -> Result<StreamVersion, ReadError> {
-    let from = ReadFrom { stream: stream(name), after: StreamVersion::new(u64::MAX) };
-    match store.read_blocking(&[from], Some(at)) {
-        Ok(snapshot) => Ok(snapshot.versions[0]),
-        Err(annals::AppendError::Read(error)) => Err(error),
-        Err(error) => panic!("{error:?}"),
-    }
+    let snapshot = snapshot_of(store, name, StreamVersion::new(u64::MAX), Some(at));
+    snapshot.map(|snapshot| snapshot.versions[0])
 }
 
 /// G8 (derived): how many events a stream had at a position of the past is an image's word, whose bytes
