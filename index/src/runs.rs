@@ -215,6 +215,10 @@ impl Index {
                 let found = places.find(stream);
                 return counted(found.map_or(0, |found| places.count_up_to(found, position)));
             }
+            // All of it lies behind: no place need be looked at.
+            Source::Image(image, _) if position < image.first() => {
+                return VersionAt { is_certain: false, ..counted(0) };
+            }
             Source::Image(..) => {}
         }
         let mut places = Vec::new();
